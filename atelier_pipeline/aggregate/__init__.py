@@ -1,0 +1,1 @@
+"""From market snapshots to the 15 features: pure, no files, no clock."""

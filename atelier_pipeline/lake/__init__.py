@@ -1,0 +1,1 @@
+"""Every path, schema and write."""

@@ -1,0 +1,1 @@
+"""What Dagster runs: partitions, assets, checks, sensors. The only folder that imports it."""

@@ -1,0 +1,1 @@
+"""Simulated exchanges: one seeded market, served over each exchange's own protocol."""

@@ -1,12 +1,12 @@
 """Every error that this project raises on purpose.
 
 AtelierError
-├── SettingsError            a setting or manifest is wrong; raised before anything connects
-├── DecodeError              a frame is not what the exchange documents; keep the frame, record, go on
-├── SubscriptionRejectedError  the exchange refused a feed; stop that feed, say why
-├── ConnectionFailedError    the exchange can't be reached, or a retry limit is used up
-├── JournalError             the journal can't be written or read
-└── LakeError                a lake file or path is refused: another source, a bad name, a schema that differs
+├── SettingsError              a setting or manifest is wrong; raised before anything connects
+├── DecodeError                a frame is not what its exchange documents: keep it, record, go on
+├── SubscriptionRejectedError  the exchange refused a feed: stop that feed, say why
+├── ConnectionFailedError      the exchange can't be reached, or retries are used up
+├── JournalError               the journal can't be written or read
+└── LakeError                  a lake file is refused: another source, a bad name, another schema
 
 A message names the file, key or address, the value, and what to do about it.
 """

@@ -1,0 +1,250 @@
+"""The compiled order book: level changes in, sorted sides out. Arrays only, no Python objects.
+
+A side is a row of `ranks` and `sizes` between `bounds[side, 0]` and `bounds[side, 1]`: ranks rise
+strictly and the best level is the last one, so that a change near the top moves little. The rank of
+a bid is its price, that of an ask its price negated. Cutting a side drops its worst levels by
+moving the lower bound up.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from atelier_pipeline.market.crc32 import crc32_of_decimals
+
+BID, ASK = 0, 1
+UNCHECKED, BAD, GOOD = -1, 0, 1
+CHECKSUM_LEVELS = 10
+
+
+class Sides(NamedTuple):
+    """The book: row 0 holds the bids, row 1 the asks, with room for `capacity` levels each.
+
+    Attributes:
+        ranks, sizes: float64[2, capacity].
+        digits: uint64[2, capacity, 2], or uint64[2, 0, 2] while no message brought any.
+        bounds: int64[2, 2], the first level of a side and the one after its last.
+    """
+
+    ranks: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+    digits: NDArray[np.uint64]
+    bounds: NDArray[np.int64]
+
+
+class Changes(NamedTuple):
+    """The columns of a run of messages that change a book; as in BookColumns."""
+
+    is_snapshot: NDArray[np.bool_]
+    checksum: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    is_bid: NDArray[np.bool_]
+    price: NDArray[np.float64]
+    size: NDArray[np.float64]
+    digits: NDArray[np.uint64]
+
+
+class Trace(NamedTuple):
+    """What every message of a run left behind; filled in place, as in BookTrace."""
+
+    best_bid: NDArray[np.float64]
+    best_ask: NDArray[np.float64]
+    checksum_ok: NDArray[np.int8]
+
+
+def empty_sides(capacity: int) -> Sides:
+    """A book without levels and with room for `capacity` on each side."""
+    return Sides(
+        np.zeros((2, capacity)),
+        np.zeros((2, capacity)),
+        np.zeros((2, 0, 2), np.uint64),
+        np.zeros((2, 2), np.int64),
+    )
+
+
+def with_digits(book: Sides, changes: Changes) -> Sides:
+    """The book with room for digits if the messages bring any; levels from before have 0."""
+    if len(changes.digits) == 0 or book.digits.shape[1] > 0:
+        return book
+    return book._replace(digits=np.zeros((*book.ranks.shape, 2), np.uint64))
+
+
+def with_room(book: Sides, rows: int) -> Sides:
+    """The same levels, moved down to index 0, with room for at least `rows` more on each side."""
+    most = int(np.max(book.bounds[:, 1] - book.bounds[:, 0]))
+    roomier = empty_sides(2 * (most + rows))
+    if book.digits.shape[1] > 0:
+        roomier = roomier._replace(digits=np.zeros((*roomier.ranks.shape, 2), np.uint64))
+    for side, (first, end) in enumerate(book.bounds):
+        count = end - first
+        roomier.ranks[side, :count] = book.ranks[side, first:end]
+        roomier.sizes[side, :count] = book.sizes[side, first:end]
+        roomier.digits[side, :count] = book.digits[side, first:end]
+        roomier.bounds[side, 1] = count
+    return roomier
+
+
+def side_levels(book: Sides, side: int) -> NDArray[np.float64]:
+    """float64[levels, 2]: the prices and sizes of a side, best first."""
+    first, end = book.bounds[side]
+    levels = np.column_stack((book.ranks[side, first:end], book.sizes[side, first:end]))[::-1]
+    if side == ASK:
+        levels[:, 0] *= -1.0
+    return levels
+
+
+@njit(cache=True, nogil=True)
+def apply_messages(
+    book: Sides, changes: Changes, first: int, end: int, depth: int, trace: Trace
+) -> int:
+    """Applies messages first:end, each side cut to `depth` (-1: never) after each of them.
+
+    Returns the message that was reached: `end`, or the first one that needs more room than
+    the sides have; it was not applied.
+    """
+    capacity = book.ranks.shape[1]
+    for message in range(first, end):
+        start, stop = changes.offsets[message], changes.offsets[message + 1]
+        if _room_needed(book, changes.is_snapshot[message], stop - start) > capacity:
+            return message
+        if changes.is_snapshot[message]:
+            _replace_side(book, changes, start, stop, BID)
+            _replace_side(book, changes, start, stop, ASK)
+        else:
+            for row in range(start, stop):
+                _set_level(book, changes, row)
+        _cut(book, depth)
+        trace.best_bid[message] = best_price(book, BID)
+        trace.best_ask[message] = best_price(book, ASK)
+        trace.checksum_ok[message] = _verify(book, changes.checksum[message])
+    return end
+
+
+@njit(cache=True, nogil=True)
+def best_price(book: Sides, side: int) -> float:
+    """The best price of a side, NaN where it is empty."""
+    if book.bounds[side, 0] == book.bounds[side, 1]:
+        return np.nan
+    rank = book.ranks[side, book.bounds[side, 1] - 1]
+    return rank if side == BID else -rank
+
+
+@njit(cache=True, nogil=True)
+def _room_needed(book: Sides, is_snapshot: bool, rows: int) -> int:  # noqa: FBT001 - no keywords in compiled calls
+    if is_snapshot:
+        return rows
+    return max(book.bounds[BID, 1], book.bounds[ASK, 1]) + rows
+
+
+@njit(cache=True, nogil=True)
+def _replace_side(book: Sides, changes: Changes, start: int, stop: int, side: int) -> None:
+    """Sorts the snapshot's levels once; of several for one price the last one counts."""
+    rows = np.empty(stop - start, np.int64)
+    count = 0
+    for row in range(start, stop):
+        if changes.is_bid[row] == (side == BID):
+            rows[count] = row
+            count += 1
+    rows = rows[:count]
+    ranks = changes.price[rows] if side == BID else -changes.price[rows]
+    order = np.argsort(ranks, kind="mergesort")
+    kept = 0
+    for i in range(count):
+        is_last = i + 1 == count or ranks[order[i + 1]] != ranks[order[i]]
+        row = int(rows[order[i]])
+        if is_last and changes.size[row] != 0.0:
+            _write_level(book, changes, side, kept, row)
+            kept += 1
+    book.bounds[side, 0] = 0
+    book.bounds[side, 1] = kept
+
+
+@njit(cache=True, nogil=True)
+def _set_level(book: Sides, changes: Changes, row: int) -> None:
+    side = BID if changes.is_bid[row] else ASK
+    rank = changes.price[row] if side == BID else -changes.price[row]
+    end = book.bounds[side, 1]
+    at = _position(book.ranks[side], book.bounds[side, 0], end, rank)
+    found = at < end and book.ranks[side, at] == rank
+    if changes.size[row] == 0.0:
+        if found:
+            for level in range(at, end - 1):
+                _move_level(book, side, level + 1, level)
+            book.bounds[side, 1] = end - 1
+        return
+    if not found:
+        for level in range(end, at, -1):
+            _move_level(book, side, level - 1, level)
+        book.bounds[side, 1] = end + 1
+    _write_level(book, changes, side, at, row)
+
+
+@njit(cache=True, nogil=True)
+def _position(ranks: NDArray[np.float64], first: int, end: int, rank: float) -> int:
+    """The first level whose rank is at least `rank`, sought from the best end in growing steps."""
+    step = 1
+    high = end
+    low = end - 1
+    while low >= first and ranks[low] >= rank:
+        high = low
+        low -= step
+        step *= 2
+    low = max(low + 1, first)
+    while low < high:
+        middle = (low + high) // 2
+        if ranks[middle] < rank:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True, nogil=True)
+def _move_level(book: Sides, side: int, source: int, target: int) -> None:
+    book.ranks[side, target] = book.ranks[side, source]
+    book.sizes[side, target] = book.sizes[side, source]
+    if book.digits.shape[1] > 0:
+        book.digits[side, target, 0] = book.digits[side, source, 0]
+        book.digits[side, target, 1] = book.digits[side, source, 1]
+
+
+@njit(cache=True, nogil=True)
+def _write_level(book: Sides, changes: Changes, side: int, target: int, row: int) -> None:
+    book.ranks[side, target] = changes.price[row] if side == BID else -changes.price[row]
+    book.sizes[side, target] = changes.size[row]
+    if book.digits.shape[1] > 0:
+        known = changes.digits.shape[0] > 0
+        book.digits[side, target, 0] = changes.digits[row, 0] if known else np.uint64(0)
+        book.digits[side, target, 1] = changes.digits[row, 1] if known else np.uint64(0)
+
+
+@njit(cache=True, nogil=True)
+def _cut(book: Sides, depth: int) -> None:
+    if depth < 0:
+        return
+    for side in range(2):
+        book.bounds[side, 0] = max(book.bounds[side, 0], book.bounds[side, 1] - depth)
+
+
+@njit(cache=True, nogil=True)
+def _verify(book: Sides, checksum: int) -> int:
+    """Kraken's checksum of the ten best asks, then bids, price digits before size digits.
+
+    https://docs.kraken.com/api/docs/guides/spot-ws-book-v2
+    """
+    if checksum < 0 or book.digits.shape[1] == 0:
+        return UNCHECKED
+    decimals = np.empty(4 * CHECKSUM_LEVELS, np.uint64)
+    count = 0
+    for side in (ASK, BID):
+        first, end = book.bounds[side, 0], book.bounds[side, 1]
+        for level in range(end - 1, max(first, end - CHECKSUM_LEVELS) - 1, -1):
+            decimals[count] = book.digits[side, level, 0]
+            decimals[count + 1] = book.digits[side, level, 1]
+            count += 2
+    for i in range(count):
+        if decimals[i] == 0:
+            return UNCHECKED
+    return GOOD if crc32_of_decimals(decimals[:count]) == checksum else BAD

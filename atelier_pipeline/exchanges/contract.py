@@ -31,10 +31,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange accepted a request: by its id, by topics, or both, as the exchange tells it."""
+    """The exchange accepted a request: by its id, by topics, or both, as the exchange tells it.
+
+    `depth` is that of the acknowledged order books, where the exchange repeats it.
+    """
 
     request_id: str | None = None
     topics: tuple[Topic, ...] = ()
+    depth: int | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,8 @@ class NormalizedDelta(msgspec.Struct, frozen=True, kw_only=True):
 
     `checksum` is the exchange's own, of the book after this message; `digits` then holds, for bids
     and then asks, the (price, size) digits it is computed from, as the integers that the wire text
-    gives without its decimal point.
+    gives without its decimal point. `depth` is the depth of the feed that the message belongs to,
+    where the exchange says it: one connection may carry several feeds of one book.
     """
 
     exchange: str
@@ -34,6 +35,7 @@ class NormalizedDelta(msgspec.Struct, frozen=True, kw_only=True):
     update_id: int | None = None
     checksum: int | None = None
     digits: list[tuple[int, int]] | None = None
+    depth: int | None = None
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):

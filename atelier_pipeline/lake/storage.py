@@ -1,0 +1,70 @@
+"""The file system calls of the lake: the only place that writes, renames or makes durable.
+
+A file is written beside its place under a hidden name, made durable, and put at its place in one
+step, so that a name holds a whole file or none. An object store would do the same with one PUT.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from atelier_pipeline.errors import LakeError
+
+
+def put_file(path: Path, write: Callable[[BinaryIO], None], *, replace: bool) -> int:
+    """Let `write` fill a new file, then put it at `path`, whole and durable; returns its bytes.
+
+    Raises FileExistsError where the name is taken and `replace` is false, LakeError where the file
+    system refuses. Nothing is left at or beside `path` when `write` raises.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        make_folder(path.parent)
+        size = _fill(beside, write)
+        _place(beside, path, replace=replace)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise LakeError(f"can't write {path}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return size
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and its missing parents, each one durable in the folder that holds it."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _fill(path: Path, write: Callable[[BinaryIO], None]) -> int:
+    with path.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def _place(beside: Path, path: Path, *, replace: bool) -> None:
+    """A hard link is the one portable step that refuses a name that is taken."""
+    if replace:
+        beside.replace(path)
+    else:
+        os.link(beside, path)
+    sync_folder(path.parent)

@@ -1,0 +1,23 @@
+"""Manifests: what is captured, from TOML to typed and checked settings."""
+
+from atelier_pipeline.manifest.collector import Collector, SyncPlan
+from atelier_pipeline.manifest.load import (
+    load_manifest,
+    load_manifests,
+    parse_collector,
+    parse_manifest,
+)
+from atelier_pipeline.manifest.plan import WorkerPlan
+from atelier_pipeline.manifest.schema import Manifest, manifest_schema
+
+__all__ = [
+    "Collector",
+    "Manifest",
+    "SyncPlan",
+    "WorkerPlan",
+    "load_manifest",
+    "load_manifests",
+    "manifest_schema",
+    "parse_collector",
+    "parse_manifest",
+]

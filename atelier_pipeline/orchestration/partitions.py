@@ -1,0 +1,84 @@
+"""Partitions: collector x window, and the way between their keys and the lake's own terms.
+
+Nothing here captures, touches a file or knows a job.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+
+import dagster as dg
+
+from atelier_pipeline.errors import SettingsError
+from atelier_pipeline.market.window import Window
+
+COLLECTOR = "collector"
+WINDOW = "window"
+KEY_FORMAT = "%Y-%m-%dT%H:%M"
+NS_PER_MINUTE = 60 * 1_000_000_000
+MINUTES_PER_HOUR = 60
+MINUTES_PER_DAY = 1440
+
+
+def capture_partitions(
+    collectors: Iterable[str], window_minutes: int, start: dt.datetime
+) -> dg.MultiPartitionsDefinition:
+    """One partition for each collector and window from `start` on.
+
+    The window in progress and the next one have keys before they end, so that a window can be
+    requested before it opens.
+
+    Raises:
+        SettingsError: windows of `window_minutes` can't be told to Dagster.
+    """
+    windows = dg.TimeWindowPartitionsDefinition(
+        cron_schedule=_cron(window_minutes), start=start, fmt=KEY_FORMAT, end_offset=2
+    )
+    names = dg.StaticPartitionsDefinition(sorted(collectors))
+    return dg.MultiPartitionsDefinition({COLLECTOR: names, WINDOW: windows})
+
+
+def _cron(minutes: int) -> str:
+    if MINUTES_PER_HOUR % minutes == 0:
+        return f"*/{minutes} * * * *" if minutes < MINUTES_PER_HOUR else "0 * * * *"
+    if minutes == MINUTES_PER_DAY:
+        return "0 0 * * *"
+    if minutes % MINUTES_PER_HOUR == 0 and MINUTES_PER_DAY % minutes == 0:
+        return f"0 */{minutes // MINUTES_PER_HOUR} * * *"
+    raise SettingsError(
+        f"ATELIER_WINDOW_MINUTES = {minutes}: Dagster's partitions need minutes that divide an "
+        "hour, or whole hours that divide a day"
+    )
+
+
+def partition_key(collector: str, window: Window) -> dg.MultiPartitionKey:
+    """The key of one window of one collector, such as `bybit|2026-02-26T15:00`."""
+    return dg.MultiPartitionKey({COLLECTOR: collector, WINDOW: window_key(window)})
+
+
+def window_key(window: Window) -> str:
+    """The window's own key: its start, to the minute, in UTC."""
+    return _utc(window.start_ns).strftime(KEY_FORMAT)
+
+
+def parse_key(key: str, window_minutes: int) -> tuple[str, Window]:
+    """The collector's name and the window that a partition key stands for."""
+    collector, _, start = key.rpartition("|")
+    opened = dt.datetime.strptime(start, KEY_FORMAT).replace(tzinfo=dt.UTC)
+    start_ns = int(opened.timestamp()) * 1_000_000_000
+    return collector, Window(start_ns, start_ns + window_minutes * NS_PER_MINUTE)
+
+
+def window_at(time_ns: int, window_minutes: int) -> Window:
+    """The window that holds `time_ns`."""
+    length = window_minutes * NS_PER_MINUTE
+    start_ns = time_ns - time_ns % length
+    return Window(start_ns, start_ns + length)
+
+
+def next_window(window: Window) -> Window:
+    """The window that begins where `window` ends."""
+    return Window(window.end_ns, 2 * window.end_ns - window.start_ns)
+
+
+def _utc(time_ns: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(time_ns // 1_000_000_000, dt.UTC)

@@ -7,7 +7,7 @@ step, so that a name holds a whole file or none. An object store would do the sa
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,17 +21,13 @@ def put_file(path: Path, write: Callable[[BinaryIO], None], *, replace: bool) ->
     system refuses. Nothing is left at or beside `path` when `write` raises.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
+    with _explained(path), _removed(beside):
         make_folder(path.parent)
         size = _fill(beside, write)
-        _place(beside, path, replace=replace)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise LakeError(f"can't write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+        placed = _replace(beside, path) if replace else _claim(beside, path)
+        sync_folder(path.parent)
+    if not placed:
+        raise FileExistsError(f"{path} exists and is not overwritten")
     return size
 
 
@@ -40,7 +36,10 @@ def make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(f"{folder} is not a folder") from None
     sync_folder(folder.parent)
 
 
@@ -61,10 +60,32 @@ def _fill(path: Path, write: Callable[[BinaryIO], None]) -> int:
         return file.tell()
 
 
-def _place(beside: Path, path: Path, *, replace: bool) -> None:
-    """A hard link is the one portable step that refuses a name that is taken."""
-    if replace:
-        beside.replace(path)
-    else:
+def _replace(beside: Path, path: Path) -> bool:
+    beside.replace(path)
+    return True
+
+
+def _claim(beside: Path, path: Path) -> bool:
+    """Give the file its name unless that is taken: a hard link is the portable way in one step."""
+    try:
         os.link(beside, path)
-    sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Generator[None, None, None]:
+    try:
+        yield
+    except OSError as error:
+        raise LakeError(f"can't write {path}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _removed(beside: Path) -> Generator[None, None, None]:
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)

@@ -1,0 +1,151 @@
+"""Reading the lake: one file, one kind over windows and symbols, and what lies on disk."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from atelier_pipeline.errors import LakeError
+from atelier_pipeline.lake.content import content_hash
+from atelier_pipeline.lake.footer import Footer, from_text
+from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, find_files, parse_name
+from atelier_pipeline.lake.schemas import SCHEMA_VERSION
+from atelier_pipeline.lake.writer import check_schema
+from atelier_pipeline.market.datasets import Dataset
+from atelier_pipeline.market.window import Window
+
+
+class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lake holds of one kind and mode of one symbol; for frames, of one collector.
+
+    `first_t0_ns` and `last_t0_ns` are the stamps of its first and last file, UTC ns.
+    """
+
+    exchange: str
+    name: str
+    kind: FileKind
+    mode: Mode
+    files: int
+    rows: int
+    bytes: int
+    first_t0_ns: int
+    last_t0_ns: int
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a file with the exact schema that its name asks for, or some of its columns.
+
+    Raises LakeError for a file that is missing, damaged, not of this lake, or of a newer schema.
+    """
+    schema = parse_name(path.name).schema
+    unknown = [name for name in columns or () if name not in schema.names]
+    if unknown:
+        raise LakeError(f"{path} has no columns {unknown}; it has {schema.names}")
+    with _open(path) as file:
+        check_schema(file.schema_arrow.remove_metadata(), schema, str(path))
+        try:
+            table = file.read(columns=None if columns is None else list(columns))
+        except (OSError, pa.ArrowException) as error:
+            raise LakeError(f"{path} is damaged: {error}") from error
+    return table.replace_schema_metadata(None)
+
+
+def read_footer(path: Path) -> Footer:
+    """What a file says about itself; raises LakeError as `read_table` does."""
+    return from_text(read_notes(path), path)
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """Every key of a file's Parquet footer, as text; raises LakeError as `read_table` does."""
+    with _open(path) as file:
+        return _notes(file)
+
+
+def read_kind(
+    lake: Path,
+    kind: FileKind | Dataset,
+    mode: Mode | str,
+    exchange: str | None = None,
+    symbol: str | None = None,
+    within: Window | None = None,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """The rows of all files that `find_files` finds, in its order; no files give zero rows."""
+    files = find_files(lake, kind, mode, exchange, symbol, within)
+    nothing = FileKind(kind).schema(mode).empty_table()
+    if columns is not None:
+        nothing = nothing.select(list(columns))
+    return pa.concat_tables([nothing, *(read_table(file.path, columns) for file in files)])
+
+
+def verify_content(path: Path) -> None:
+    """Read all of a file; raises LakeError unless its values have the hash that its footer says."""
+    promised, found = read_footer(path).content_hash, content_hash(read_table(path))
+    if promised != found:
+        raise LakeError(f"{path} holds values of hash {found}, its footer says {promised}")
+
+
+def disk_use(lake: Path, exchange: str | None = None) -> list[DiskUse]:
+    """What lies in `lake`, ordered by exchange, name, kind and mode; reads the footers alone."""
+    files = [
+        file
+        for kind in FileKind
+        for mode in kind.modes
+        for file in find_files(lake, kind, mode, exchange)
+    ]
+    ordered = sorted(files, key=_owner)
+    return [_use(list(group)) for _, group in groupby(ordered, key=_owner)]
+
+
+def _use(files: Sequence[LakeFile]) -> DiskUse:
+    first = files[0]
+    return DiskUse(
+        exchange=first.exchange,
+        name=first.name,
+        kind=first.kind,
+        mode=first.mode,
+        files=len(files),
+        rows=sum(_rows(file.path) for file in files),
+        bytes=sum(file.path.stat().st_size for file in files),
+        first_t0_ns=first.t0_ns,
+        last_t0_ns=files[-1].t0_ns,
+    )
+
+
+def _owner(file: LakeFile) -> tuple[str, str, int, str]:
+    return file.exchange, file.name, list(FileKind).index(file.kind), file.mode
+
+
+def _rows(path: Path) -> int:
+    with _open(path) as file:
+        return file.metadata.num_rows
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    """The opened file, once it is known to be whole, of this lake and not of a newer schema."""
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise LakeError(f"{path} does not exist") from None
+    except (OSError, pa.ArrowException) as error:
+        raise LakeError(f"{path} is no whole Parquet file: {error}") from error
+    try:
+        _check_version(from_text(_notes(file), path), path)
+    except LakeError:
+        file.close()
+        raise
+    return file
+
+
+def _check_version(footer: Footer, path: Path) -> None:
+    version = footer.schema_version
+    if version > SCHEMA_VERSION:
+        raise LakeError(f"{path} has schema {version}, newer than {SCHEMA_VERSION}: update atelier")
+
+
+def _notes(file: pq.ParquetFile) -> dict[str, str]:
+    metadata: dict[bytes, bytes] = file.metadata.metadata or {}
+    return {key.decode(): value.decode(errors="replace") for key, value in metadata.items()}

@@ -1,0 +1,172 @@
+"""The one way to write a Parquet file: schema checked, footer complete, same rows same bytes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from atelier_pipeline.errors import LakeError
+from atelier_pipeline.lake.content import ContentHasher
+from atelier_pipeline.lake.footer import Footer, to_text
+from atelier_pipeline.lake.names import FileKind, FileName, file_name, parse_name, parse_path
+from atelier_pipeline.lake.source import claim_lake
+from atelier_pipeline.lake.storage import put_file
+
+_ROWS_PER_GROUP = 1 << 20
+_FRAMES_PER_GROUP = 1 << 14
+"""Frames are large: a group of them is about 10 MB."""
+
+_REPEATED = frozenset({"price", "size"})
+"""Floats that come back again and again, so that a dictionary is smaller than their bits."""
+
+_UNIQUE = frozenset({"id", "payload", "gap_id", "detail"})
+"""Text that hardly repeats: a dictionary would be larger than what it stands for."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A file that was written: where, how many rows and bytes, and the hash of its content."""
+
+    path: Path
+    rows: int
+    bytes: int
+    content_hash: str
+
+
+def write_table(table: pa.Table, path: Path, footer: Footer, *, replace: bool = True) -> Written:
+    """Write `table` to `path`, whole and durable, or not at all.
+
+    The path's name gives the schema, which `table` must have exactly, also with zero rows. In a
+    lake the footer's source must be the lake's. With `replace` false a name that is taken raises
+    FileExistsError. Raises LakeError where anything else is refused.
+    """
+    return write_batches([table], path, footer, replace=replace)
+
+
+def write_batches(
+    batches: Iterable[pa.Table | pa.RecordBatch],
+    path: Path,
+    footer: Footer,
+    *,
+    replace: bool = True,
+    notes: Mapping[str, str] | None = None,
+) -> Written:
+    """As `write_table`, for rows that come piece by piece; how they are cut changes no byte.
+
+    `notes` are further keys for the Parquet footer.
+    """
+    name = parse_name(path.name)
+    _check_place(path, name, footer)
+    body = _Body(batches, name, footer, notes or {})
+    size = put_file(path, body.write, replace=replace)
+    return Written(path, body.rows, size, body.content_hash)
+
+
+class _Body:
+    """The bytes of one Parquet file, and what becomes known while they are written."""
+
+    def __init__(
+        self,
+        batches: Iterable[pa.Table | pa.RecordBatch],
+        name: FileName,
+        footer: Footer,
+        notes: Mapping[str, str],
+    ) -> None:
+        self._batches, self._name, self._footer, self._notes = batches, name, footer, notes
+        self.rows = 0
+        self.content_hash = ""
+
+    def write(self, file: BinaryIO) -> None:
+        schema, kind = self._name.schema, self._name.kind
+        size = _FRAMES_PER_GROUP if kind is FileKind.FRAMES else _ROWS_PER_GROUP
+        hasher = ContentHasher(schema)
+        with pq.ParquetWriter(file, schema, **_options(schema)) as writer:
+            for group in _groups(_checked(self._batches, schema, self._name), size):
+                for batch in group.to_batches():
+                    hasher.update(batch)
+                writer.write_table(group, row_group_size=size)
+                self.rows += group.num_rows
+            self.content_hash = hasher.hexdigest()
+            facts = msgspec.structs.replace(self._footer, content_hash=self.content_hash)
+            writer.add_key_value_metadata({**to_text(facts), **self._notes})
+
+
+def _check_place(path: Path, name: FileName, footer: Footer) -> None:
+    """A file says the same by its name and by its footer, and belongs to its lake."""
+    owner = footer.collector if name.kind is FileKind.FRAMES else file_name(footer.symbol)
+    if owner != name.name:
+        raise LakeError(f"{path.name} can't hold {owner}, which its footer names")
+    try:
+        place = parse_path(path)
+    except LakeError:
+        return
+    if place.exchange != footer.exchange:
+        raise LakeError(f"{path} can't hold {footer.exchange} data, which its footer names")
+    claim_lake(place.lake, footer.source)
+
+
+def _checked(
+    batches: Iterable[pa.Table | pa.RecordBatch], schema: pa.Schema, name: FileName
+) -> Iterator[pa.Table]:
+    for batch in batches:
+        check_schema(batch.schema, schema, str(name))
+        table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+        yield table.replace_schema_metadata(None)
+
+
+def check_schema(found: pa.Schema, wanted: pa.Schema, what: str) -> None:
+    """Raise LakeError, naming the first column that differs, unless the schemas are the same."""
+    if found.equals(wanted):
+        return
+    if found.names != wanted.names:
+        missing = [name for name in wanted.names if name not in found.names]
+        extra = [name for name in found.names if name not in wanted.names]
+        raise LakeError(
+            f"{what}: columns are not {wanted.names} in this order: "
+            f"missing {missing}, unknown {extra}"
+        )
+    for have, want in zip(found, wanted, strict=True):
+        if not have.equals(want):
+            raise LakeError(f"{what}: column {want.name!r} is {have}, not {want}")
+
+
+def _groups(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `size` rows, the last one shorter, each in one piece."""
+    waiting: list[pa.Table] = []
+    rows = 0
+    for table in tables:
+        waiting.append(table)
+        rows += table.num_rows
+        while rows >= size:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, size).combine_chunks()
+            waiting = [whole.slice(size)]
+            rows -= size
+    if rows:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _options(schema: pa.Schema) -> dict[str, Any]:
+    """How columns become bytes: chosen for size, see docs/decisions/journal.md."""
+    encodings = {field.name: _encoding(field.name, field.type) for field in schema}
+    dictionary = [name for name, encoding in encodings.items() if encoding is None]
+    return {
+        "compression": "zstd",
+        "compression_level": 3,
+        "use_dictionary": dictionary,
+        "column_encoding": {k: v for k, v in encodings.items() if v is not None},
+        "write_statistics": True,
+        "write_page_checksum": True,
+        "store_schema": False,
+    }
+
+
+def _encoding(name: str, kind: pa.DataType) -> str | None:
+    """The Parquet encoding of a column; None = dictionary."""
+    if pa.types.is_floating(kind):
+        return None if name in _REPEATED else "BYTE_STREAM_SPLIT"
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        return "DELTA_LENGTH_BYTE_ARRAY" if name in _UNIQUE else None
+    return "PLAIN" if pa.types.is_boolean(kind) else "DELTA_BINARY_PACKED"

@@ -104,22 +104,29 @@ def apply_messages(
     Returns the message that was reached: `end`, or the first one that needs more room than
     the sides have; it was not applied.
     """
-    capacity = book.ranks.shape[1]
     for message in range(first, end):
-        start, stop = changes.offsets[message], changes.offsets[message + 1]
-        if _room_needed(book, changes.is_snapshot[message], stop - start) > capacity:
+        if not apply_message(book, changes, message, depth):
             return message
-        if changes.is_snapshot[message]:
-            _replace_side(book, changes, start, stop, BID)
-            _replace_side(book, changes, start, stop, ASK)
-        else:
-            for row in range(start, stop):
-                _set_level(book, changes, row)
-        _cut(book, depth)
         trace.best_bid[message] = best_price(book, BID)
         trace.best_ask[message] = best_price(book, ASK)
         trace.checksum_ok[message] = _verify(book, changes.checksum[message])
     return end
+
+
+@njit(cache=True, nogil=True)
+def apply_message(book: Sides, changes: Changes, message: int, depth: int) -> bool:
+    """Applies one message and cuts each side; False, with nothing done, where room is lacking."""
+    start, stop = changes.offsets[message], changes.offsets[message + 1]
+    if _room_needed(book, changes.is_snapshot[message], stop - start) > book.ranks.shape[1]:
+        return False
+    if changes.is_snapshot[message]:
+        _replace_side(book, changes, start, stop, BID)
+        _replace_side(book, changes, start, stop, ASK)
+    else:
+        for row in range(start, stop):
+            _set_level(book, changes, row)
+    _cut(book, depth)
+    return True
 
 
 @njit(cache=True, nogil=True)

@@ -140,4 +140,6 @@ def _problem(details: ErrorDetails) -> str:
 def expectation(details: ErrorDetails | dict[str, Any]) -> str:
     """What would have been accepted, in words, from one of pydantic's error details."""
     message = str(details["msg"]).removeprefix("Value error, ")
+    for bound in ("greater", "less"):
+        message = message.replace(f"Input should be {bound}", f"expected a number {bound}")
     return message.replace("Input should be", "expected")

@@ -41,7 +41,8 @@ def _worded(details: ErrorDetails, root: type[BaseModel]) -> str:
         return f"{key} is missing: expected {_kind(root, location)}"
     if details["type"] == "extra_forbidden":
         return f"{key} is not a known key: {_known_keys(root, location)}"
-    return f"{key} = {_shown(details['input'])}: {expectation(details)}"
+    expected = "expected a table" if details["type"] == "model_type" else expectation(details)
+    return f"{key} = {_shown(details['input'])}: {expected}"
 
 
 def dotted(location: tuple[int | str, ...]) -> str:

@@ -151,7 +151,7 @@ class Collect(Table):
     """What is captured, and how."""
 
     exchange: str
-    """bybit | bybit_spot | coinbase | coinbase_exchange | kraken."""
+    """bybit, bybit_spot, coinbase, coinbase_exchange or kraken."""
     source: Source = "live"
     """The exchange's own feed, the simulated one, or recorded frames."""
     channel_capacity: int = Field(default=8192, ge=1, le=10_000_000)

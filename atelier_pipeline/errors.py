@@ -6,7 +6,8 @@ AtelierError
 ├── SubscriptionRejectedError  the exchange refused a feed: stop that feed, say why
 ├── ConnectionFailedError      the exchange can't be reached, or retries are used up
 ├── JournalError               the journal can't be written or read
-└── LakeError                  a lake file is refused: another source, a bad name, another schema
+├── LakeError                  a lake file is refused: another source, a bad name, another schema
+└── QueryError                 an SQL query that can't be answered, in the database's words
 
 A message names the file, key or address, the value, and what to do about it.
 """
@@ -38,3 +39,7 @@ class JournalError(AtelierError):
 
 class LakeError(AtelierError):
     """A lake path or file that is refused."""
+
+
+class QueryError(AtelierError):
+    """An SQL query that can't be answered: wrong, not reading only, or over a missing catalog."""

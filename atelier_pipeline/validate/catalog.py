@@ -1,0 +1,153 @@
+"""The catalog: a DuckDB file of views over the lake, and reading it with SQL.
+
+The views find the lake's files whenever they are read, so that a new window shows at once, and the
+file can be replaced while others read it. Nothing here judges data or writes to the lake.
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+import pyarrow as pa
+
+from atelier_pipeline.errors import QueryError
+from atelier_pipeline.lake.storage import put_file
+from atelier_pipeline.validate.tables import TABLES, lake_view, quoted
+
+_numbers = itertools.count()
+
+
+def build_catalog(lake: Path, catalog: Path) -> None:
+    """Make the DuckDB file `catalog` of views over `lake`, by absolute path, or replace it whole.
+
+    Connections that hold the old file go on. Raises LakeError where the file can't be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="atelier-catalog-") as folder:
+        built = Path(folder) / catalog.name
+        with closing(duckdb.connect(built)) as connection:
+            _create_views(connection, lake)
+
+        def copy(file: BinaryIO) -> None:
+            with built.open("rb") as source:
+                shutil.copyfileobj(source, file)
+
+        put_file(catalog, copy, replace=True)
+    # Left by a writer of the old file that was killed; DuckDB would replay it on the new one.
+    catalog.with_name(f"{catalog.name}.wal").unlink(missing_ok=True)
+
+
+def connect(catalog: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads `catalog`, in UTC; its own statements can change nothing in it.
+
+    The file is attached to a database in memory: DuckDB hands out one shared instance for a file
+    name, which would still be the old file after a replacement. Raises QueryError where it is
+    missing or no catalog.
+    """
+    if not catalog.is_file():
+        raise QueryError(f"no catalog at {catalog}: materialise `catalog`, or set ATELIER_CATALOG")
+    connection = _in_memory()
+    try:
+        connection.execute(f"ATTACH {quoted(catalog)} AS atelier (READ_ONLY)")
+        connection.execute("USE atelier")
+    except duckdb.Error as error:
+        connection.close()
+        raise QueryError(f"can't read the catalog {catalog}: {_words(error)}") from None
+    return connection
+
+
+def lake_connection(lake: Path) -> duckdb.DuckDBPyConnection:
+    """A connection in memory, in UTC, with the catalog's views over `lake`."""
+    connection = _in_memory()
+    _create_views(connection, lake)
+    return connection
+
+
+def query(
+    sql: str, lake: Path, catalog: Path | None = None, *, max_rows: int | None = None
+) -> pa.Table:
+    """The rows of one SELECT over the catalog, or over the same views made on the spot.
+
+    The query reads the lake and nothing else: it can't write a file, attach a database, load an
+    extension or change a setting.
+
+    Args:
+        sql: one statement that reads (SELECT, FROM, WITH, VALUES, DESCRIBE, SHOW, SUMMARIZE).
+        lake: the lake that the catalog's views read.
+        catalog: the catalog's file; None makes the views in memory.
+        max_rows: the most rows to return; None returns all.
+
+    Raises:
+        QueryError: in the database's words, or where lake or catalog can't be read.
+    """
+    if not lake.is_dir():
+        raise QueryError(f"no lake at {lake}: nothing was captured yet, or ATELIER_LAKE is wrong")
+    opened = lake_connection(lake) if catalog is None else connect(catalog)
+    with closing(opened) as connection:
+        _confine(connection, lake)
+        try:
+            return _read(connection, sql, max_rows)
+        except duckdb.Error as error:
+            raise QueryError(_words(error)) from None
+
+
+def printable(table: pa.Table) -> pa.Table:
+    """`table` with times as text to the nanosecond, which Python's datetime can't hold."""
+    columns = [
+        column.cast(pa.timestamp("ns")).cast(pa.string())
+        if pa.types.is_timestamp(column.type)
+        else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=table.column_names)
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
+    for table in TABLES.values():
+        connection.execute(f"CREATE VIEW {table.name} AS {lake_view(table, lake)}")
+
+
+def _in_memory() -> duckdb.DuckDBPyConnection:
+    """Spilled data goes to a folder of its own; the default is `.tmp` in the working directory."""
+    spill = Path(tempfile.gettempdir()) / f"atelier-duckdb-{os.getpid()}-{next(_numbers)}"
+    connection = duckdb.connect(config={"temp_directory": str(spill)})
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
+    """Let the connection reach the lake's files alone, for good.
+
+    https://duckdb.org/docs/2.0/operations_manual/securing_duckdb/overview
+    """
+    folder = quoted(str(lake.absolute()))
+    for setting in (
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        f"allowed_directories = [{folder}]",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"SET {setting}")
+
+
+def _read(connection: duckdb.DuckDBPyConnection, sql: str, max_rows: int | None) -> pa.Table:
+    """The rows of one SELECT.
+
+    An allowed folder may be written to as well, and in DuckDB 2.0 a SELECT can hold a COPY or an
+    INSERT as a common table expression. The table function `query` refuses everything but a SELECT
+    that only reads.
+    """
+    relation = connection.sql("SELECT * FROM query($sql)", params={"sql": sql})
+    if max_rows is not None:
+        relation = relation.limit(max_rows)
+    return relation.to_arrow_table()
+
+
+def _words(error: duckdb.Error) -> str:
+    """DuckDB's message without the excerpt of a query that is not the user's own text."""
+    return str(error).split("\n\nLINE ")[0]

@@ -1,0 +1,147 @@
+"""The lake's files as SQL tables: their names, columns and nulls, for the catalog and the rules.
+
+Column names and paths become SQL text here and nowhere else. In SQL u64 is a signed BIGINT: the
+arithmetic of UBIGINT raises or wraps below zero.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from atelier_pipeline.lake.names import SUFFIX, FileKind, Mode
+from atelier_pipeline.lake.schemas import FEATURES, UTC_NS
+from atelier_pipeline.market.datasets import Dataset
+
+_TYPES: dict[pa.DataType, str] = {
+    pa.string(): "VARCHAR",
+    pa.uint64(): "UBIGINT",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    UTC_NS: "TIMESTAMPTZ_NS",
+}
+_PLACE = ("file_index", "file_row_number")
+"""Virtual columns of read_parquet: which file of the list, and which row of it, both from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One kind and mode of file under the name that SQL knows it by.
+
+    Attributes:
+        name: the view's name.
+        kind, mode: of the files.
+        nullable: the columns that may be null; every other column is always known.
+    """
+
+    name: str
+    kind: FileKind
+    mode: Mode
+    nullable: frozenset[str] = frozenset()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The exact Arrow schema of the files."""
+        return self.kind.schema(self.mode)
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """(name, DuckDB type in the file) of each column, in order."""
+        return [(field.name, _TYPES[field.type]) for field in self.schema]
+
+
+_QUALITY = frozenset(
+    {"n_trades", "n_liquidations", "n_late", "bid_levels", "ask_levels", "book_age_ns"}
+)
+_NULLABLE: dict[str, frozenset[str]] = {
+    "fundings": frozenset({"next_funding_ts", "interval_hours"}),
+    "open_interests": frozenset({"open_interest_value"}),
+    "snapshots": _QUALITY,
+    "aggregates": _QUALITY | {name for name, _ in FEATURES},
+    "gaps": frozenset({"update_id_before", "update_id_after", "lost", "detail"}),
+    "captures": frozenset(
+        {
+            *("opened_at", "closed_at", "clock_offset_ns", "latency_p50_ns", "latency_p99_ns"),
+            *("first_trade_id", "last_trade_id", "first_update_id", "last_update_id"),
+            *("head_events", "head_hash", "tail_events", "tail_hash"),
+        }
+    ),
+}
+_ORDER = ("trades", "orderbooks", "liquidations", "fundings", "open_interests")
+
+
+def _raw(name: str) -> Table:
+    changes = {"level", "update_id"} if name == Dataset.ORDERBOOKS else set[str]()
+    return Table(name, FileKind(name), Mode.RAW, _NULLABLE.get(name, frozenset()) | changes)
+
+
+def _sync(name: str) -> Table:
+    suffix = "_sync" if name in set(Dataset) else ""
+    return Table(name + suffix, FileKind(name), Mode.SYNC, _NULLABLE.get(name, frozenset()))
+
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        *(_raw(name) for name in _ORDER),
+        *(_sync(name) for name in (*_ORDER, "snapshots", "aggregates")),
+        *(_raw(name) for name in ("gaps", "captures")),
+    )
+}
+"""Every table by name, in the order in which the catalog shows them."""
+
+
+def quoted(text: object) -> str:
+    """`text` as an SQL string literal; DuckDB knows no other escape in it than the doubled '."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def verbatim(path: Path) -> str:
+    """`path` as a pattern that matches nothing else: a folder may be called `data[1]`."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in str(path))
+
+
+def lake_view(table: Table, lake: Path) -> str:
+    """A SELECT over all of the lake's files of `table`, with the day of the folder as `date`.
+
+    It finds the files that are there when it runs; without any it has its columns and no rows.
+    Opening rows are left out: they repeat the last state of an earlier window.
+    """
+    file = f"*_{table.kind.datatype}_{table.mode}_*{SUFFIX}"
+    pattern = quoted(f"{verbatim(lake.absolute())}/*/*/{table.kind}/date=*/{file}")
+    options = "hive_partitioning = true, hive_types = {'date': DATE}, allow_empty = true"
+    nothing = _nothing([*table.columns, ("date", "DATE")])
+    files = f"{nothing} UNION ALL BY NAME SELECT * FROM read_parquet({pattern}, {options})"  # noqa: S608 - quoted path
+    view = f'SELECT {_exposed(table)}, "date" FROM ({files})'  # noqa: S608 - our own columns
+    return f"{view} WHERE NOT opening" if "opening" in table.schema.names else view
+
+
+def window_view(table: Table, paths: Sequence[Path]) -> str:
+    """A SELECT over the files at `paths`, in their row order, with `file_index, file_row_number`.
+
+    Opening rows are kept.
+    """
+    nothing = _nothing([*table.columns, *((name, "BIGINT") for name in _PLACE)])
+    source = f"read_parquet({path_list(paths)})" if paths else f"({nothing})"
+    return f"SELECT {_exposed(table)}, {', '.join(_PLACE)} FROM {source}"  # noqa: S608 - as above
+
+
+def path_list(paths: Sequence[Path]) -> str:
+    """`paths` as an SQL list of patterns that match these files alone."""
+    return f"[{', '.join(quoted(verbatim(path)) for path in paths)}]"
+
+
+def _exposed(table: Table) -> str:
+    """The select list that turns a file's columns into a table's."""
+    return ", ".join(
+        f'CAST("{name}" AS BIGINT) AS "{name}"' if kind == "UBIGINT" else f'"{name}"'
+        for name, kind in table.columns
+    )
+
+
+def _nothing(columns: Sequence[tuple[str, str]]) -> str:
+    """A SELECT with these columns and no rows."""
+    nulls = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in columns)
+    return f"SELECT {nulls} WHERE false"

@@ -1,6 +1,6 @@
 """Reading the lake: one file, one kind over windows and symbols, and what lies on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -51,6 +51,18 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         except (OSError, pa.ArrowException) as error:
             raise LakeError(f"{path} is damaged: {error}") from error
     return table.replace_schema_metadata(None)
+
+
+def iterate(path: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a file, a batch at a time, in little memory; raises LakeError as `read_table`."""
+    schema = parse_name(path.name).schema
+    with _open(path) as file:
+        check_schema(file.schema_arrow.remove_metadata(), schema, str(path))
+        try:
+            for batch in file.iter_batches():
+                yield batch.replace_schema_metadata(None)
+        except (OSError, pa.ArrowException) as error:
+            raise LakeError(f"{path} is damaged: {error}") from error
 
 
 def read_footer(path: Path) -> Footer:

@@ -5,6 +5,7 @@ step, so that a name holds a whole file or none. An object store would do the sa
 """
 
 import contextlib
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Generator
@@ -48,6 +49,20 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Generator[None, None, None]:
+    """Hold `folder` alone among the processes that ask; raises BlockingIOError where one holds it.
+
+    The kernel frees it when the process ends, however it ends.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
         os.close(descriptor)
 

@@ -1,0 +1,190 @@
+"""Writing a journal: frames wait in memory until `flush` makes them durable as one batch.
+
+`append` may be called by one thread, an event loop's say, while `flush` runs in another. No clock
+is read here: times are the caller's.
+"""
+
+import os
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from atelier_pipeline.errors import JournalError
+from atelier_pipeline.lake import journal
+from atelier_pipeline.lake.journal import FrameKind, JournalMeta, Segment
+from atelier_pipeline.lake.journal_reader import check_same, read_segments
+from atelier_pipeline.lake.schemas import FRAMES
+from atelier_pipeline.lake.storage import lock_folder, make_folder, sync_folder
+
+_KINDS = frozenset(str(kind) for kind in FrameKind)
+
+_Row = tuple[int, int, int, str, bytes]
+
+
+class JournalWriter:
+    """The newest segment of a journal, open for this process alone; made by `open`.
+
+    Attributes:
+        path: the segment.
+        first_connection: the lowest number above those of all connections in earlier segments.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        meta: JournalMeta,
+        resources: ExitStack,
+        next_seq: int,
+        first_connection: int,
+    ) -> None:
+        self.path = path
+        self.first_connection = first_connection
+        self._next_seq = next_seq
+        self._waiting: list[_Row] = []
+        self._rows = 0
+        self._refusal = ""
+        self._appending = threading.Lock()
+        self._writing = threading.Lock()
+        self._file: BinaryIO = resources.enter_context(path.open("xb"))
+        self._stream = pa.ipc.new_stream(self._file, journal.head(meta))
+        self._sync()
+        self._resources = resources
+
+    @classmethod
+    def open(cls, folder: Path, meta: JournalMeta) -> "JournalWriter":
+        """Start the next segment in `folder`; `seq` goes on after the last row that is readable.
+
+        Raises JournalError where another process writes there, where the folder holds another
+        window, and where it can't be written.
+        """
+        with _explained(folder), ExitStack() as stack:
+            make_folder(folder)
+            stack.enter_context(lock_folder(folder))
+            segments, batches = read_segments(folder)
+            for segment in segments:
+                check_same(meta, segment.meta or meta, folder)
+            writer = cls(
+                _next_path(folder, segments),
+                meta,
+                stack,
+                next_seq=_highest(batches, "seq") + 1,
+                first_connection=_highest(batches, "connection") + 1,
+            )
+            sync_folder(folder)
+            writer._resources = stack.pop_all()
+        return writer
+
+    @property
+    def next_seq(self) -> int:
+        """The `seq` that the next row gets."""
+        return self._next_seq
+
+    def append(self, ts_recv: int, connection: int, kind: str, payload: bytes) -> int:
+        """Keep one row until the next flush; `ts_recv` in UTC ns. Returns the row's `seq`.
+
+        Raises JournalError after `close` and after a flush that failed.
+        """
+        if kind not in _KINDS:
+            raise JournalError(f"{kind!r} is no kind of frame; those are {', '.join(FrameKind)}")
+        with self._appending:
+            if self._refusal:
+                raise JournalError(self._refusal)
+            seq = self._next_seq
+            self._next_seq += 1
+            self._waiting.append((seq, ts_recv, connection, kind, payload))
+        return seq
+
+    def flush(self) -> int:
+        """Make the waiting rows durable as one batch; returns how many there were.
+
+        Raises JournalError where that fails: nothing can be written to this segment any more, and
+        the rows of the failed batch are lost.
+        """
+        with self._writing:
+            with self._appending:
+                rows, self._waiting = self._waiting, []
+            if rows:
+                self._write(_batch(rows))
+            return len(rows)
+
+    def close(self) -> None:
+        """Flush, then mark the segment as whole; without effect the second time.
+
+        Raises JournalError as `flush` does. After a flush that failed the segment gets no mark.
+        """
+        try:
+            if not self._refusal:
+                self.flush()
+                self._end()
+        finally:
+            self._refusal = self._refusal or f"{self.path} is closed"
+            self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _end(self) -> None:
+        with self._writing:
+            nothing = pa.RecordBatch.from_pylist([], schema=FRAMES)
+            self._write(nothing, journal.closed_mark(self._rows))
+            self._stream.close()
+            self._sync()
+
+    def _write(self, batch: pa.RecordBatch, mark: bytes = b"") -> None:
+        metadata = {journal.CRC_KEY: journal.checksum(batch, mark), journal.MARK_KEY: mark}
+        try:
+            self._stream.write_batch(batch, custom_metadata=metadata)
+            self._sync()
+        except OSError as error:
+            self._refusal = (
+                f"{self.path} can't be written: {error.strerror or error}; "
+                f"{batch.num_rows} frames are lost, and no more are taken"
+            )
+            raise JournalError(self._refusal) from error
+        self._rows += batch.num_rows
+
+    def _sync(self) -> None:
+        self._file.flush()
+        os.fdatasync(self._file.fileno())
+
+
+@contextmanager
+def _explained(folder: Path) -> Generator[None, None, None]:
+    try:
+        yield
+    except BlockingIOError:
+        raise JournalError(f"{folder} is being written or sealed by another process") from None
+    except OSError as error:
+        raise JournalError(
+            f"can't open a journal in {folder}: {error.strerror or error}"
+        ) from error
+
+
+def _next_path(folder: Path, segments: Sequence[Segment]) -> Path:
+    numbers = [journal.segment_number(folder / segment.name) for segment in segments]
+    return folder / f"segment-{max(numbers, default=-1) + 1:03d}{journal.SUFFIX}"
+
+
+def _highest(batches: Sequence[pa.RecordBatch], column: str) -> int:
+    """The largest number in a column, -1 where there are no rows."""
+    return max((pc.max(batch[column]).as_py() for batch in batches), default=-1)
+
+
+def _batch(rows: Sequence[_Row]) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, FRAMES.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=FRAMES)

@@ -5,6 +5,7 @@ well formed but of no interest gives no events; a frame that is not what the exc
 raises DecodeError.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -42,7 +43,10 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange refused something, in its own words; id and topic where it names them."""
+    """The exchange refused something, in its own words; id and topic where it names them.
+
+    A topic with the channel "" = a symbol that was refused by a reply that names no channel.
+    """
 
     reason: str
     request_id: str | None = None
@@ -94,6 +98,8 @@ class Exchange:
         subscribe / unsubscribe: (topics wanted as symbol lists) → frames to send. `symbols` are
             the exchange's own spelling, `depth` an offered depth or None for the whole book.
         decode: (payload, ts_recv in UTC ns) → events.
+        inexact: payload of a decoded frame → how many of its prices, sizes and rates have more
+            significant digits than a float64 holds, by dataset and symbol.
         feed_symbol: the spelling under which the feed answers for a subscribed symbol.
     """
 
@@ -110,6 +116,7 @@ class Exchange:
     subscribe: Callable[[Sequence[str], frozenset[Dataset], int | None], list[Request]]
     unsubscribe: Callable[[Sequence[str], frozenset[Dataset], int | None], list[Request]]
     decode: Callable[[bytes, int], list[Event]]
+    inexact: Callable[[bytes], Counter[tuple[Dataset, str]]]
     feed_symbol: Callable[[str], str] = str
 
     def offered_depth(self, depth: int) -> int | None:

@@ -34,7 +34,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
     """The exchange accepted a request: by its id, by topics, or both, as the exchange tells it.
 
-    `depth` is that of the acknowledged order books, where the exchange repeats it.
+    `topics` are subscribed from now on; an accepted unsubscription names none. `depth` is that of
+    the acknowledged order books, where the exchange repeats it.
     """
 
     request_id: str | None = None
@@ -43,10 +44,7 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange refused something, in its own words; id and topic where it names them.
-
-    A topic with the channel "" = a symbol that was refused by a reply that names no channel.
-    """
+    """The exchange refused something, in its own words; id and topic where it names them."""
 
     reason: str
     request_id: str | None = None

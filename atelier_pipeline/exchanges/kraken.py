@@ -83,7 +83,7 @@ class _SignOfLife(msgspec.Struct, gc=False):
 class _Result(msgspec.Struct, gc=False):
     channel: str = ""
     symbol: str = ""
-    depth: int | None = None
+    depth: Ordinal | None = None
 
 
 class _Reply(msgspec.Struct, gc=False):
@@ -92,7 +92,6 @@ class _Reply(msgspec.Struct, gc=False):
     success: bool | None = None
     error: str = ""
     rate_error: str = field(name="Error", default="")
-    symbol: str = ""
     req_id: int | None = None
     result: _Result | None = None
     time_out: str = ""
@@ -180,7 +179,9 @@ def _reply(payload: bytes, _ts_recv: int) -> list[Event]:
         return [_refused(reply)]
     if reply.method == "pong":
         return [Heartbeat(ts_event=utc_ns(reply.time_out))]
-    if reply.method in {"subscribe", "unsubscribe"} and reply.result is not None:
+    if reply.method == "unsubscribe":
+        return [Acknowledged(request_id=_request_id(reply))]
+    if reply.method == "subscribe" and reply.result is not None:
         return [_acknowledged(reply, reply.result)]
     if reply.channel or reply.method:
         return []
@@ -188,12 +189,8 @@ def _reply(payload: bytes, _ts_recv: int) -> list[Event]:
 
 
 def _refused(reply: _Reply) -> Refused:
-    return Refused(
-        reason=reply.error or reply.rate_error,
-        request_id=_request_id(reply),
-        # Which channel of the symbol was refused, only the request knows.
-        topic=Topic("", reply.symbol) if reply.symbol else None,
-    )
+    # The refusal of a symbol names it in `error`, but not its channel.
+    return Refused(reason=reply.error or reply.rate_error, request_id=_request_id(reply))
 
 
 def _acknowledged(reply: _Reply, result: _Result) -> Acknowledged:

@@ -12,6 +12,7 @@ from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.content import ContentHasher
 from atelier_pipeline.lake.footer import Footer, to_text
 from atelier_pipeline.lake.names import FileKind, FileName, file_name, parse_name, parse_path
+from atelier_pipeline.lake.schemas import FRAMES
 from atelier_pipeline.lake.source import claim_lake
 from atelier_pipeline.lake.storage import put_file
 
@@ -22,8 +23,13 @@ _FRAMES_PER_GROUP = 1 << 14
 _REPEATED = frozenset({"price", "size"})
 """Floats that come back again and again, so that a dictionary is smaller than their bits."""
 
-_UNIQUE = frozenset({"id", "payload", "gap_id", "detail"})
-"""Text that hardly repeats: a dictionary would be larger than what it stands for."""
+_TEXTS = {
+    "id": "DELTA_BYTE_ARRAY",
+    "payload": "DELTA_LENGTH_BYTE_ARRAY",
+    "gap_id": "DELTA_BYTE_ARRAY",
+    "detail": "DELTA_LENGTH_BYTE_ARRAY",
+}
+"""Text that hardly repeats; ids often share their first digits with the one before."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -82,7 +88,7 @@ class _Body:
         schema, kind = self._name.schema, self._name.kind
         size = _FRAMES_PER_GROUP if kind is FileKind.FRAMES else _ROWS_PER_GROUP
         hasher = ContentHasher(schema)
-        with pq.ParquetWriter(file, schema, **_options(schema)) as writer:
+        with pq.ParquetWriter(file, schema, **_options(schema, size)) as writer:
             for group in _groups(_checked(self._batches, schema, self._name), size):
                 for batch in group.to_batches():
                     hasher.update(batch)
@@ -148,15 +154,15 @@ def _groups(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting).combine_chunks()
 
 
-def _options(schema: pa.Schema) -> dict[str, Any]:
-    """How columns become bytes: chosen for size, see docs/decisions/journal.md."""
+def _options(schema: pa.Schema, rows_per_group: int) -> dict[str, Any]:
+    """How columns become bytes, chosen for size: docs/decisions/parquet.md has the figures."""
     encodings = {field.name: _encoding(field.name, field.type) for field in schema}
-    dictionary = [name for name, encoding in encodings.items() if encoding is None]
     return {
         "compression": "zstd",
-        "compression_level": 3,
-        "use_dictionary": dictionary,
+        "compression_level": 6 if schema.equals(FRAMES) else 9,
+        "use_dictionary": [name for name, encoding in encodings.items() if encoding is None],
         "column_encoding": {k: v for k, v in encodings.items() if v is not None},
+        "max_rows_per_page": rows_per_group,
         "write_statistics": True,
         "write_page_checksum": True,
         "store_schema": False,
@@ -168,5 +174,5 @@ def _encoding(name: str, kind: pa.DataType) -> str | None:
     if pa.types.is_floating(kind):
         return None if name in _REPEATED else "BYTE_STREAM_SPLIT"
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return "DELTA_LENGTH_BYTE_ARRAY" if name in _UNIQUE else None
+        return _TEXTS.get(name)
     return "PLAIN" if pa.types.is_boolean(kind) else "DELTA_BINARY_PACKED"

@@ -22,7 +22,7 @@ from atelier_pipeline.market.book_kernel import (
     with_room,
 )
 
-_FIRST_CAPACITY = 256
+_FIRST_CAPACITY = 1024
 
 
 @dataclass(frozen=True, slots=True)

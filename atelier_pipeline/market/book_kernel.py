@@ -74,7 +74,7 @@ def with_digits(book: Sides, changes: Changes) -> Sides:
 def with_room(book: Sides, rows: int) -> Sides:
     """The same levels, moved down to index 0, with room for at least `rows` more on each side."""
     most = int(np.max(book.bounds[:, 1] - book.bounds[:, 0]))
-    roomier = empty_sides(2 * (most + rows))
+    roomier = empty_sides(max(book.ranks.shape[1], 4 * (most + rows)))
     if book.digits.shape[1] > 0:
         roomier = roomier._replace(digits=np.zeros((*roomier.ranks.shape, 2), np.uint64))
     for side, (first, end) in enumerate(book.bounds):
@@ -117,15 +117,16 @@ def apply_messages(
 def apply_message(book: Sides, changes: Changes, message: int, depth: int) -> bool:
     """Applies one message and cuts each side; False, with nothing done, where room is lacking."""
     start, stop = changes.offsets[message], changes.offsets[message + 1]
-    if _room_needed(book, changes.is_snapshot[message], stop - start) > book.ranks.shape[1]:
+    if not _has_room(book, stop - start):
         return False
     if changes.is_snapshot[message]:
         _replace_side(book, changes, start, stop, BID)
         _replace_side(book, changes, start, stop, ASK)
     else:
-        for row in range(start, stop):
-            _set_level(book, changes, row)
-    _cut(book, depth)
+        _set_levels(book, changes, start, stop)
+    if depth >= 0:
+        book.bounds[BID, 0] = max(book.bounds[BID, 0], book.bounds[BID, 1] - depth)
+        book.bounds[ASK, 0] = max(book.bounds[ASK, 0], book.bounds[ASK, 1] - depth)
     return True
 
 
@@ -139,10 +140,32 @@ def best_price(book: Sides, side: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _room_needed(book: Sides, is_snapshot: bool, rows: int) -> int:  # noqa: FBT001 - no keywords in compiled calls
-    if is_snapshot:
-        return rows
-    return max(book.bounds[BID, 1], book.bounds[ASK, 1]) + rows
+def _has_room(book: Sides, rows: int) -> bool:
+    """Whether `rows` more levels fit on each side, if need be after moving sides down to 0.
+
+    Only a side that fills at most half of the room is moved, so that moves stay rare.
+    """
+    capacity = book.ranks.shape[1]
+    for side in range(2):
+        first, end = book.bounds[side]
+        if end + rows > capacity:
+            if 2 * (end - first + rows) > capacity:
+                return False
+            _move_down(book, side, first, end)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _move_down(book: Sides, side: int, first: int, end: int) -> None:
+    for level in range(first, end):
+        book.ranks[side, level - first] = book.ranks[side, level]
+        book.sizes[side, level - first] = book.sizes[side, level]
+    if book.digits.shape[1] > 0:
+        for level in range(first, end):
+            book.digits[side, level - first, 0] = book.digits[side, level, 0]
+            book.digits[side, level - first, 1] = book.digits[side, level, 1]
+    book.bounds[side, 0] = 0
+    book.bounds[side, 1] = end - first
 
 
 @njit(cache=True, nogil=True)
@@ -162,33 +185,39 @@ def _replace_side(book: Sides, changes: Changes, start: int, stop: int, side: in
         is_last = i + 1 == count or ranks[order[i + 1]] != ranks[order[i]]
         row = int(rows[order[i]])
         if is_last and changes.size[row] != 0.0:
-            _write_level(book, changes, side, kept, row)
+            book.ranks[side, kept] = ranks[order[i]]
+            book.sizes[side, kept] = changes.size[row]
+            _write_digits(book.digits[side], kept, changes.digits, row)
             kept += 1
     book.bounds[side, 0] = 0
     book.bounds[side, 1] = kept
 
 
 @njit(cache=True, nogil=True)
-def _set_level(book: Sides, changes: Changes, row: int) -> None:
-    side = BID if changes.is_bid[row] else ASK
-    rank = changes.price[row] if side == BID else -changes.price[row]
-    end = book.bounds[side, 1]
-    at = _position(book.ranks[side], book.bounds[side, 0], end, rank)
-    found = at < end and book.ranks[side, at] == rank
-    if changes.size[row] == 0.0:
-        if found:
-            for level in range(at, end - 1):
-                _move_level(book, side, level + 1, level)
-            book.bounds[side, 1] = end - 1
-        return
-    if not found:
-        for level in range(end, at, -1):
-            _move_level(book, side, level - 1, level)
-        book.bounds[side, 1] = end + 1
-    _write_level(book, changes, side, at, row)
+def _set_levels(book: Sides, changes: Changes, start: int, stop: int) -> None:
+    """Applies the rows of a delta.
+
+    The sides are taken out of the book once per message: a view costs more than a change.
+    """
+    bid_ranks, bid_sizes, bid_digits = book.ranks[BID], book.sizes[BID], book.digits[BID]
+    ask_ranks, ask_sizes, ask_digits = book.ranks[ASK], book.sizes[ASK], book.digits[ASK]
+    bid_end, ask_end = book.bounds[BID, 1], book.bounds[ASK, 1]
+    for row in range(start, stop):
+        price, size = changes.price[row], changes.size[row]
+        if changes.is_bid[row]:
+            at = _position(bid_ranks, book.bounds[BID, 0], bid_end, price)
+            bid_end = _set_level(bid_ranks, bid_sizes, bid_digits, at, bid_end, price, size)
+            if size != 0.0:
+                _write_digits(bid_digits, at, changes.digits, row)
+        else:
+            at = _position(ask_ranks, book.bounds[ASK, 0], ask_end, -price)
+            ask_end = _set_level(ask_ranks, ask_sizes, ask_digits, at, ask_end, -price, size)
+            if size != 0.0:
+                _write_digits(ask_digits, at, changes.digits, row)
+    book.bounds[BID, 1], book.bounds[ASK, 1] = bid_end, ask_end
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _position(ranks: NDArray[np.float64], first: int, end: int, rank: float) -> int:
     """The first level whose rank is at least `rank`, sought from the best end in growing steps."""
     step = 1
@@ -208,31 +237,74 @@ def _position(ranks: NDArray[np.float64], first: int, end: int, rank: float) -> 
     return low
 
 
-@njit(cache=True, nogil=True)
-def _move_level(book: Sides, side: int, source: int, target: int) -> None:
-    book.ranks[side, target] = book.ranks[side, source]
-    book.sizes[side, target] = book.sizes[side, source]
-    if book.digits.shape[1] > 0:
-        book.digits[side, target, 0] = book.digits[side, source, 0]
-        book.digits[side, target, 1] = book.digits[side, source, 1]
+@njit(cache=True, nogil=True, inline="always")
+def _set_level(
+    ranks: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    digits: NDArray[np.uint64],
+    at: int,
+    end: int,
+    rank: float,
+    size: float,
+) -> int:
+    """Sets, inserts or deletes the level of a rank whose place is `at`; returns the new end."""
+    found = at < end and ranks[at] == rank
+    if size == 0.0:
+        if found:
+            _close_gap(ranks, sizes, digits, at, end)
+            end -= 1
+        return end
+    if not found:
+        _open_gap(ranks, sizes, digits, at, end)
+        end += 1
+    ranks[at] = rank
+    sizes[at] = size
+    return end
 
 
 @njit(cache=True, nogil=True)
-def _write_level(book: Sides, changes: Changes, side: int, target: int, row: int) -> None:
-    book.ranks[side, target] = changes.price[row] if side == BID else -changes.price[row]
-    book.sizes[side, target] = changes.size[row]
-    if book.digits.shape[1] > 0:
-        known = changes.digits.shape[0] > 0
-        book.digits[side, target, 0] = changes.digits[row, 0] if known else np.uint64(0)
-        book.digits[side, target, 1] = changes.digits[row, 1] if known else np.uint64(0)
+def _close_gap(
+    ranks: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    digits: NDArray[np.uint64],
+    at: int,
+    end: int,
+) -> None:
+    for level in range(at, end - 1):
+        ranks[level] = ranks[level + 1]
+        sizes[level] = sizes[level + 1]
+    if digits.shape[0] > 0:
+        for level in range(at, end - 1):
+            digits[level, 0] = digits[level + 1, 0]
+            digits[level, 1] = digits[level + 1, 1]
 
 
 @njit(cache=True, nogil=True)
-def _cut(book: Sides, depth: int) -> None:
-    if depth < 0:
-        return
-    for side in range(2):
-        book.bounds[side, 0] = max(book.bounds[side, 0], book.bounds[side, 1] - depth)
+def _open_gap(
+    ranks: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    digits: NDArray[np.uint64],
+    at: int,
+    end: int,
+) -> None:
+    for level in range(end, at, -1):
+        ranks[level] = ranks[level - 1]
+        sizes[level] = sizes[level - 1]
+    if digits.shape[0] > 0:
+        for level in range(end, at, -1):
+            digits[level, 0] = digits[level - 1, 0]
+            digits[level, 1] = digits[level - 1, 1]
+
+
+@njit(cache=True, nogil=True)
+def _write_digits(
+    digits: NDArray[np.uint64], at: int, changed: NDArray[np.uint64], row: int
+) -> None:
+    """Keeps the exact digits of a level, 0 where the message brought none."""
+    if digits.shape[0] > 0:
+        known = changed.shape[0] > 0
+        digits[at, 0] = changed[row, 0] if known else np.uint64(0)
+        digits[at, 1] = changed[row, 1] if known else np.uint64(0)
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,53 @@
+"""Frames from the queue to the journal: once a second, in a thread beside the event loop."""
+
+import asyncio
+from pathlib import Path
+
+from atelier_pipeline.capture.frames import Frame, FrameQueue
+from atelier_pipeline.capture.limits import CaptureLimits
+from atelier_pipeline.lake.journal_writer import JournalWriter
+
+FLUSH_SECS = 1.0
+"""A crash loses at most the frames of this time."""
+
+
+class Recorder:
+    """Writes what is in the queue until `finish`.
+
+    Attributes:
+        at_floor: the disk reached its floor.
+    """
+
+    def __init__(
+        self, writer: JournalWriter, queue: FrameQueue, limits: CaptureLimits, folder: Path
+    ) -> None:
+        self.at_floor = False
+        self._writer = writer
+        self._queue = queue
+        self._limits = limits
+        self._folder = folder
+        self._finishing = asyncio.Event()
+
+    async def run(self) -> None:
+        """Write every second until `finish`, then the rest. Raises JournalError."""
+        while not self._finishing.is_set():
+            try:
+                await asyncio.wait_for(self._finishing.wait(), FLUSH_SECS)
+            except TimeoutError:
+                await self._flush()
+        await self._flush()
+
+    def finish(self) -> None:
+        """Let `run` write what is left and return."""
+        self._finishing.set()
+
+    async def _flush(self) -> None:
+        frames = self._queue.take()
+        await asyncio.to_thread(self._write, frames)
+        self._queue.written(frames)
+
+    def _write(self, frames: list[Frame]) -> None:
+        for ts_recv, connection, kind, payload in frames:
+            self._writer.append(ts_recv, connection, kind, payload)
+        self._writer.flush()
+        self.at_floor = self._limits.at_floor(self._folder)

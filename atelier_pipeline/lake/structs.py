@@ -164,7 +164,7 @@ def _rows(table: pa.Table) -> list[_Row]:
 
 def _values(column: "pa.ChunkedArray[Any]") -> list[Any]:
     if pa.types.is_timestamp(column.type):
-        column = pc.fill_null(column.cast(pa.int64()), pa.scalar(0))
+        return [time or 0 for time in column.cast(pa.int64()).to_pylist()]
     return column.to_pylist()
 
 

@@ -169,8 +169,8 @@ def _only(table: pa.Table, column: str) -> str:
 def _first_time(table: pa.Table, mode: Mode) -> int:
     """The first row's time in UTC ns: its tick or its receive time, else that of the event."""
     wanted = ("grid_ts", "ts_event", "ts_recv") if mode is Mode.SYNC else ("ts_recv", "ts_event")
+    first = table.slice(0, 1)
     for column in wanted:
-        time: int | None = table[column].cast(pa.int64())[0].as_py()
-        if time is not None:
-            return time
+        if not first[column].null_count:
+            return first[column].cast(pa.int64())[0].as_py()
     raise LakeError(f"the first row has none of {', '.join(wanted)}: nothing to name a file after")

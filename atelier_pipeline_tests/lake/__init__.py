@@ -1,0 +1,1 @@
+"""Tests of the lake: names, files, the journal."""

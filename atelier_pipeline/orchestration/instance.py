@@ -14,7 +14,8 @@ import dagster as dg
 
 from atelier_pipeline.lake.storage import put_file
 
-NS_PER_SEC = 1_000_000_000
+SECS_PER_HOUR = 3600
+NS_PER_HOUR = SECS_PER_HOUR * 1_000_000_000
 SHIPPED = Path(__file__).with_name("dagster.yaml")
 CAPTURE_POOL = "capture"
 COMPUTE_POOL = "compute"
@@ -37,23 +38,22 @@ def prepare_home(home: Path) -> None:
 
 
 def partitions_start(home: Path, lake: Path, now_ns: int) -> dt.datetime:
-    """Midnight UTC of the first day that has partitions: of the lake's oldest data, else today.
+    """When the first partition begins: with the lake's oldest day, else with the hour of `now_ns`.
 
     Decided once and kept in `home`, since a partition exists only where every process agrees on
     the start. Deleting the file lets it be decided anew.
     """
     kept = home / "partitions_start"
     if not kept.exists():
-        today = dt.datetime.fromtimestamp(now_ns // NS_PER_SEC, dt.UTC).date()
+        hour = dt.datetime.fromtimestamp(now_ns // NS_PER_HOUR * SECS_PER_HOUR, dt.UTC)
         with contextlib.suppress(FileExistsError):
-            _put_text(kept, f"{(_oldest_day(lake) or today).isoformat()}\n", replace=False)
-    day = dt.date.fromisoformat(kept.read_text("utf-8").strip())
-    return dt.datetime.combine(day, dt.time.min, dt.UTC)
+            _put_text(kept, f"{(_oldest_day(lake) or hour).isoformat()}\n", replace=False)
+    return dt.datetime.fromisoformat(kept.read_text("utf-8").strip())
 
 
-def _oldest_day(lake: Path) -> dt.date | None:
-    days = (folder.name.removeprefix("date=") for folder in lake.glob("*/*/*/date=????-??-??"))
-    return min((dt.date.fromisoformat(day) for day in days), default=None)
+def _oldest_day(lake: Path) -> dt.datetime | None:
+    days = [folder.name.removeprefix("date=") for folder in lake.glob("*/*/*/date=????-??-??")]
+    return dt.datetime.fromisoformat(min(days)).replace(tzinfo=dt.UTC) if days else None
 
 
 def _put_configuration(path: Path) -> None:

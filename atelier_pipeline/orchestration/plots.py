@@ -33,7 +33,8 @@ def line_plot(values: NDArray[np.float64], losses: Iterable[tuple[float, float]]
         f'<g font-size="9" fill="#888"><text y="8">{high:.6g}</text>'
         f'<text y="{HEIGHT}">{low:.6g}</text></g>'
         f'<path fill="#d33" opacity=".2" d="{_bands(losses)}"/>'
-        f'<path fill="none" stroke="#36c" stroke-linecap="round" d="{_line(values, low, high)}"/></svg>'
+        f'<path fill="none" stroke="#36c" stroke-linecap="round" d="{_line(values, low, high)}"/>'
+        "</svg>"
     )
     return f"![](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 

@@ -20,37 +20,45 @@ NS_PER_SEC = 1_000_000_000
 WORTH_JOINING_NS = 20 * NS_PER_SEC
 """A run needs up to 20 s to start: a window with less than that to go is left alone."""
 
+STOPPED_TAG = "atelier/stopped"
+"""On runs that were ended because the whole installation was stopped."""
+
 RUN_TAGS = {
     "dagster/priority": "10",  # before any backfill in the queue
     "dagster/max_retries": "3",  # a run whose process died goes on within its window
 }
 
 
-def capture_sensor(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def capture_sensor(job_name: str) -> dg.SensorDefinition:
     """A sensor that requests the windows in progress and about to open, each one once."""
 
     @dg.sensor(
         name="capture_windows",
-        job=job,
+        job_name=job_name,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Requests the capture of every window, for every collector. Turn it on once.",
     )
     def capture_windows(
-        installation: dg.ResourceParam[Installation],
+        context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
     ) -> Iterator[dg.RunRequest]:
-        yield from capture_requests(installation)
+        yield from capture_requests(installation, context.instance)
 
     return capture_windows
 
 
-def capture_requests(installation: Installation) -> Iterator[dg.RunRequest]:
+def capture_requests(
+    installation: Installation, instance: dg.DagsterInstance
+) -> Iterator[dg.RunRequest]:
     """The runs that should be under way now; Dagster starts each `run_key` once."""
     minutes, now_ns = installation.settings.window_minutes, installation.now_ns()
     for collector in installation.collectors.values():
         for window in due_windows(collector, now_ns, minutes):
             key = partition_key(collector.name, window)
-            yield dg.RunRequest(run_key=str(key), partition_key=key, tags=RUN_TAGS)
+            stopped = dg.RunsFilter(tags={"dagster/partition": key, STOPPED_TAG: "true"})
+            again = instance.get_runs_count(stopped)
+            run_key = f"{key}|{again}" if again else str(key)
+            yield dg.RunRequest(run_key=run_key, partition_key=key, tags=RUN_TAGS)
 
 
 def due_windows(collector: Collector, now_ns: int, window_minutes: int) -> Iterable[Window]:

@@ -15,6 +15,7 @@ from atelier_pipeline.orchestration.instance import (
 )
 
 NOON = int(dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC).timestamp()) * 1_000_000_000
+MINUTE_NS = 60 * 1_000_000_000
 DAY_NS = 86_400 * 1_000_000_000
 
 
@@ -59,10 +60,10 @@ def test_a_limit_that_was_changed_in_the_ui_stays(tmp_path: Path):
         assert instance.event_log_storage.get_concurrency_info(COMPUTE_POOL).slot_count == 7
 
 
-def test_partitions_start_today_where_the_lake_is_empty_and_stay_there(tmp_path: Path):
-    today = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
-    assert partitions_start(tmp_path / "home", tmp_path / "lake", NOON) == today
-    assert partitions_start(tmp_path / "home", tmp_path / "lake", NOON + DAY_NS) == today
+def test_partitions_start_in_the_hour_of_the_first_run_where_the_lake_is_empty(tmp_path: Path):
+    noon = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
+    assert partitions_start(tmp_path / "home", tmp_path / "lake", NOON + MINUTE_NS) == noon
+    assert partitions_start(tmp_path / "home", tmp_path / "lake", NOON + DAY_NS) == noon
 
 
 def test_partitions_start_with_the_oldest_data_of_the_lake(tmp_path: Path):

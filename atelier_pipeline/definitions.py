@@ -1,0 +1,42 @@
+"""The front door: everything that Dagster can see."""
+
+import dagster as dg
+
+from atelier_pipeline.orchestration.automation import automation_sensor
+from atelier_pipeline.orchestration.checks import stage_checks
+from atelier_pipeline.orchestration.derived import aggregates_asset, catalog_asset, sync_assets
+from atelier_pipeline.orchestration.installation import Installation
+from atelier_pipeline.orchestration.raw import raw_assets
+from atelier_pipeline.orchestration.sensors import capture_sensor
+from atelier_pipeline.settings import load_settings
+from atelier_pipeline.validate.rule import Stage
+
+
+def house(installation: Installation) -> dg.Definitions:
+    """All assets, checks, jobs and sensors of one installation."""
+    partitions = installation.partitions()
+    window_job = dg.define_asset_job(
+        "window_job",
+        description="One window of one collector: capture, sync, aggregates, and their checks.",
+        partitions_def=partitions,
+        executor_def=dg.in_process_executor,
+    )
+    return dg.Definitions(
+        assets=[
+            raw_assets(partitions),
+            sync_assets(partitions),
+            aggregates_asset(partitions),
+            catalog_asset(),
+        ],
+        asset_checks=[stage_checks(stage, partitions) for stage in Stage],
+        jobs=[window_job],
+        sensors=[capture_sensor("window_job"), automation_sensor()],
+        resources={"installation": installation},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `dagster dev` loads: the installation that the environment describes."""
+    return house(Installation.of(load_settings()))

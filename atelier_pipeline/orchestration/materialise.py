@@ -1,0 +1,35 @@
+"""From what a stage wrote to what Dagster records of it: one result per asset, with metadata."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
+
+import dagster as dg
+
+from atelier_pipeline.lake.names import FileKind, Mode
+from atelier_pipeline.manifest import Collector
+from atelier_pipeline.market.window import Window
+from atelier_pipeline.orchestration.ledger import Ledger
+from atelier_pipeline.orchestration.metadata import described
+from atelier_pipeline.pipeline import StageResult
+from atelier_pipeline.settings import Settings
+
+Target: TypeAlias = tuple[Collector, Window]
+
+
+def asset_key(mode: Mode, kind: FileKind) -> dg.AssetKey:
+    """The key of the asset that the files of one kind and mode are, such as `raw/trades`."""
+    return dg.AssetKey([mode.value, kind.value])
+
+
+def materialised(
+    kinds: Iterable[FileKind], mode: Mode, result: StageResult, target: Target, settings: Settings
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """One result for each of `kinds`, in their order.
+
+    A kind that the exchange does not offer has a result too, of no files: what is downstream of a
+    result that was left out would be left out as well.
+    """
+    ledger = Ledger.read(settings.lake, *target)
+    for kind in kinds:
+        metadata = described(kind, mode, result.files, ledger)
+        yield dg.MaterializeResult(asset_key=asset_key(mode, kind), metadata=metadata)

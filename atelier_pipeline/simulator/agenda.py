@@ -14,6 +14,10 @@ Action: TypeAlias = Callable[[int], None]
 """Called with the time at which it runs, in UTC ns."""
 
 
+_SLICE_NS = 100_000_000
+_LONGEST_LAG_NS = 1_000_000_000
+
+
 class Agenda:
     """Actions by due time; actions due at one time run in the order in which they were added."""
 
@@ -30,19 +34,27 @@ class Agenda:
         """When the next action is due, in UTC ns; None where there is none."""
         return self._due[0][0] if self._due else None
 
-    def run_until(self, now: int, max_lag_ns: int | None = None) -> None:
-        """Run every action that is due by `now`; a `now` in the past changes nothing.
+    def run_until(self, now: int) -> None:
+        """Run every action that is due by `now`; a `now` in the past changes nothing."""
+        self._run(now, self.now)
 
-        With `max_lag_ns`, what is due longer ago than that runs as if it were due that long ago:
-        a machine that was asleep does not replay its sleep.
+    def catch_up(self, now: int) -> None:
+        """Run what is due by `now`, but no more than a slice of it at once.
+
+        What is overdue by more than the longest lag is left out: a machine that was asleep, or
+        that is too slow for the rate asked of it, does not replay what it missed. Actions left out
+        run late instead, once.
         """
-        oldest = self.now if max_lag_ns is None else now - max_lag_ns
+        until = max(min(now, self.now + _SLICE_NS), now - _LONGEST_LAG_NS)
+        self._run(until, until - _SLICE_NS)
+
+    def _run(self, until: int, earliest: int) -> None:
         due = self._due
-        while due and due[0][0] <= now:
+        while due and due[0][0] <= until:
             time_ns, _, action = heappop(due)
-            self.now = max(self.now, time_ns, oldest)
+            self.now = max(self.now, time_ns, earliest)
             action(self.now)
-        self.now = max(self.now, now)
+        self.now = max(self.now, until)
 
 
 def next_boundary(time_ns: int, period_ns: int) -> int:

@@ -47,6 +47,14 @@ class Simulation:
         self._desk = PROTOCOLS[exchange].desk(self.venue)
         self._connections = 0
 
+    def catch_up(self, now: int) -> int:
+        """Let the markets run towards `now`; returns how far they are, in UTC ns.
+
+        See Agenda.catch_up: a market too slow for its rate leaves out what it is late with.
+        """
+        self.venue.agenda.catch_up(now)
+        return self.venue.agenda.now
+
     def session(self) -> Session:
         """A new connection; the first is number 1."""
         self._connections += 1

@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from http import HTTPStatus
 
-from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.simulator.exchanges import PROTOCOLS, Simulation
@@ -26,7 +27,6 @@ from atelier_pipeline.simulator.venue import LEVELS, TrueBook
 
 _SHORTEST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.05
-_MOST_LAG_NS = 1_000_000_000
 _MOST_CONNECTIONS = 256
 _SOCKET_BUFFER_BYTES = 4 << 20
 _MOST_WAITING_BYTES = 64 << 20
@@ -67,13 +67,25 @@ class _Connection:
             await self._socket.close(closing.code, closing.reason)
 
     def _write(self) -> None:
-        transport = self._socket.transport
-        while self._waiting and transport.get_write_buffer_size() < _SOCKET_BUFFER_BYTES:
+        """Frames go to the socket together: a system call for each would halve the rate."""
+        protocol, transport = self._socket.protocol, self._socket.transport
+        if protocol.state is not State.OPEN:
+            return
+        room = _SOCKET_BUFFER_BYTES - transport.get_write_buffer_size()
+        while self._waiting and room > 0:
             message = self._waiting.popleft()
-            self._waiting_bytes -= len(message.payload)
-            broadcast([self._socket], message.payload)
+            room -= len(message.payload)
+            self._frame(message.payload)
             if self._tap:
                 self._tap(self.session, message)
+        transport.write(b"".join(protocol.data_to_send()))
+
+    def _frame(self, payload: str | bytes) -> None:
+        self._waiting_bytes -= len(payload)
+        if isinstance(payload, str):
+            self._socket.protocol.send_text(payload.encode())
+        else:
+            self._socket.protocol.send_binary(payload)
 
 
 class Server:
@@ -106,9 +118,9 @@ class Server:
 
     def book(self, exchange: str, symbol: str, depth: int | None = None) -> TrueBook:
         """The exchange's own book now. Raises KeyError for what is not served or listed."""
-        venue = self._simulations[exchange].venue
-        venue.agenda.run_until(self._clock(), _MOST_LAG_NS)
-        return venue.book(symbol, depth)
+        simulation = self._simulations[exchange]
+        simulation.catch_up(self._clock())
+        return simulation.venue.book(symbol, depth)
 
     def admit(self, socket: ServerConnection, request: Request) -> Response | None:
         """Refuse a path that is no exchange, and more connections than there is room for."""
@@ -122,12 +134,13 @@ class Server:
     async def talk(self, socket: ServerConnection) -> None:
         """Serve one connection until either side ends it."""
         path = socket.request.path if socket.request else ""
-        session = self._simulations[path.strip("/")].session()
+        simulation = self._simulations[path.strip("/")]
+        session = simulation.session()
         connection = self._connections[socket] = _Connection(socket, session, self._tap)
-        reading = asyncio.create_task(self._read(socket, connection))
+        reading = asyncio.create_task(self._read(socket, connection, simulation))
         ending = asyncio.create_task(connection.ended.wait())
         try:
-            connection.take(session.on_connect(self._clock()))
+            connection.take(session.on_connect(simulation.catch_up(self._clock())))
             await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
             if reading.done():
                 reading.result()
@@ -144,17 +157,21 @@ class Server:
         """Let the markets run and send what they give, for ever."""
         while True:
             now = self._clock()
-            for simulation in self._simulations.values():
-                simulation.venue.agenda.run_until(now, _MOST_LAG_NS)
+            reached = {
+                name: simulation.catch_up(now) for name, simulation in self._simulations.items()
+            }
             for connection in list(self._connections.values()):
-                connection.take(connection.session.tick(now))
+                connection.take(connection.session.tick(reached[connection.session.exchange]))
             await asyncio.sleep(self._pause_s(now))
 
-    async def _read(self, socket: ServerConnection, connection: _Connection) -> None:
+    async def _read(
+        self, socket: ServerConnection, connection: _Connection, simulation: Simulation
+    ) -> None:
         with contextlib.suppress(ConnectionClosed):
             async for message in socket:
                 text = message if isinstance(message, str) else message.decode(errors="replace")
-                connection.take(connection.session.on_message(text, self._clock()))
+                now = simulation.catch_up(self._clock())
+                connection.take(connection.session.on_message(text, now))
 
     def _pause_s(self, now: int) -> float:
         due = [simulation.venue.agenda.next_due() for simulation in self._simulations.values()]

@@ -50,20 +50,31 @@ def connect(catalog: Path) -> duckdb.DuckDBPyConnection:
     """
     if not catalog.is_file():
         raise QueryError(f"no catalog at {catalog}: materialise `catalog`, or set ATELIER_CATALOG")
-    connection = _in_memory()
+    connection = memory_connection()
     try:
         connection.execute(f"ATTACH {quoted(catalog)} AS atelier (READ_ONLY)")
         connection.execute("USE atelier")
     except duckdb.Error as error:
         connection.close()
-        raise QueryError(f"can't read the catalog {catalog}: {_words(error)}") from None
+        raise QueryError(f"can't read the catalog {catalog}: {words(error)}") from None
     return connection
 
 
 def lake_connection(lake: Path) -> duckdb.DuckDBPyConnection:
     """A connection in memory, in UTC, with the catalog's views over `lake`."""
-    connection = _in_memory()
+    connection = memory_connection()
     _create_views(connection, lake)
+    return connection
+
+
+def memory_connection() -> duckdb.DuckDBPyConnection:
+    """An empty database in memory, in UTC.
+
+    What does not fit goes to a temporary folder of its own, not to `.tmp` in the working directory.
+    """
+    spill = Path(tempfile.gettempdir()) / f"atelier-duckdb-{os.getpid()}-{next(_numbers)}"
+    connection = duckdb.connect(config={"temp_directory": str(spill)})
+    connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 
@@ -92,7 +103,7 @@ def query(
         try:
             return _read(connection, sql, max_rows)
         except duckdb.Error as error:
-            raise QueryError(_words(error)) from None
+            raise QueryError(words(error)) from None
 
 
 def printable(table: pa.Table) -> pa.Table:
@@ -109,14 +120,6 @@ def printable(table: pa.Table) -> pa.Table:
 def _create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
     for table in TABLES.values():
         connection.execute(f"CREATE VIEW {table.name} AS {lake_view(table, lake)}")
-
-
-def _in_memory() -> duckdb.DuckDBPyConnection:
-    """Spilled data goes to a folder of its own; the default is `.tmp` in the working directory."""
-    spill = Path(tempfile.gettempdir()) / f"atelier-duckdb-{os.getpid()}-{next(_numbers)}"
-    connection = duckdb.connect(config={"temp_directory": str(spill)})
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
@@ -148,6 +151,6 @@ def _read(connection: duckdb.DuckDBPyConnection, sql: str, max_rows: int | None)
     return relation.to_arrow_table()
 
 
-def _words(error: duckdb.Error) -> str:
+def words(error: duckdb.Error) -> str:
     """DuckDB's message without the excerpt of a query that is not the user's own text."""
     return str(error).split("\n\nLINE ")[0]

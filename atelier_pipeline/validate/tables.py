@@ -124,7 +124,8 @@ def window_view(table: Table, paths: Sequence[Path]) -> str:
     Opening rows are kept.
     """
     nothing = _nothing([*table.columns, *((name, "BIGINT") for name in _PLACE)])
-    source = f"read_parquet({path_list(paths)})" if paths else f"({nothing})"
+    files = f"read_parquet({path_list(paths)}, hive_partitioning = false)"
+    source = files if paths else f"({nothing})"
     return f"SELECT {_exposed(table)}, {', '.join(_PLACE)} FROM {source}"  # noqa: S608 - as above
 
 

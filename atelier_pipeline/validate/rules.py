@@ -1,0 +1,185 @@
+"""All rules, and running them over the files of one window.
+
+Bad data is a failed rule, never an exception: a file that can't be read fails every rule that needs
+it, with the reason.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from atelier_pipeline.lake.names import lake_path
+from atelier_pipeline.market.window import Window
+from atelier_pipeline.validate.aggregate_rules import AGGREGATE_RULES
+from atelier_pipeline.validate.catalog import memory_connection, printable, words
+from atelier_pipeline.validate.raw_rules import RAW_RULES
+from atelier_pipeline.validate.rule import Finding, Limits, Rule, Stage
+from atelier_pipeline.validate.sync_rules import SYNC_RULES
+from atelier_pipeline.validate.tables import TABLES, Table, path_list, window_view
+
+RULES: tuple[Rule, ...] = (*RAW_RULES, *SYNC_RULES, *AGGREGATE_RULES)
+SAMPLE_ROWS = 20
+
+DEFAULT_LIMITS = Limits()
+
+_FILES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("table_name", "kind", "symbol", "path")),
+        ("present", pa.bool_()),
+    ]
+)
+_WANTED = pa.Table.from_pylist(
+    [
+        {
+            "table_name": name,
+            "position": position,
+            "column_name": column,
+            "column_type": kind,
+            "nullable": column in table.nullable,
+        }
+        for name, table in TABLES.items()
+        for position, (column, kind) in enumerate(table.columns)
+    ]
+)
+_TABLES = """
+CREATE TABLE found (path TEXT, position BIGINT, column_name TEXT, column_type TEXT);
+CREATE TABLE statistics (path TEXT, column_name TEXT, nulls BIGINT, low TEXT, high TEXT);
+"""
+_FOOTERS = """
+INSERT INTO found
+SELECT file_name, column_id - 1, name, duckdb_type
+FROM parquet_schema(PATHS) WHERE num_children IS NULL;
+INSERT INTO statistics
+SELECT file_name, path_in_schema, stats_null_count, stats_min_value, stats_max_value
+FROM parquet_metadata(PATHS);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowFiles:
+    """The files of some symbols of one exchange in one window, there or not."""
+
+    lake: Path
+    exchange: str
+    symbols: tuple[str, ...]
+    window: Window
+
+    def path(self, table: Table, symbol: str) -> Path:
+        """Where one symbol's file of `table` belongs."""
+        start_ns = self.window.start_ns
+        return lake_path(
+            self.lake.absolute(), self.exchange, symbol, table.kind, table.mode, start_ns
+        )
+
+    def present(self, table: Table) -> list[Path]:
+        """The files of `table` that are there, in the order of `symbols`."""
+        paths = [self.path(table, symbol) for symbol in self.symbols]
+        return [path for path in paths if path.is_file()]
+
+
+def rules_of(stage: Stage) -> tuple[Rule, ...]:
+    """The rules that judge the files of `stage`, in the order in which they are shown."""
+    return tuple(rule for rule in RULES if rule.stage is stage)
+
+
+def run_rule(
+    rule: Rule,
+    lake: Path,
+    exchange: str,
+    symbols: Sequence[str],
+    window: Window,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Finding:
+    """What `rule` finds in the files of `symbols` in one window."""
+    return _run([rule], WindowFiles(lake, exchange, tuple(symbols), window), limits)[0]
+
+
+def check_files(
+    files: WindowFiles, limits: Limits = DEFAULT_LIMITS, stage: Stage | None = None
+) -> list[Finding]:
+    """What every rule finds, or every rule of one stage, in the order of RULES."""
+    return _run(RULES if stage is None else rules_of(stage), files, limits)
+
+
+def _run(rules: Sequence[Rule], files: WindowFiles, limits: Limits) -> list[Finding]:
+    with closing(memory_connection()) as connection:
+        _set_variables(connection, files, limits)
+        _add_expectations(connection, files)
+        return [_judge(connection, rule, files) for rule in rules]
+
+
+def _judge(connection: duckdb.DuckDBPyConnection, rule: Rule, files: WindowFiles) -> Finding:
+    try:
+        _add_views(connection, rule, files)
+        offending = _count(connection, rule.query)
+        sample = _sample(connection, rule.query) if offending else pa.table({})
+    except duckdb.Error as error:
+        reason = f"could not be judged: {words(error)}"
+        offending, sample = 1, pa.table({"problem": [reason]})
+    return Finding(
+        rule=rule.name,
+        stage=rule.stage,
+        severity=rule.severity,
+        description=rule.description,
+        passed=offending == 0,
+        offending=offending,
+        sample=sample,
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    """Results stream: one that is not read to its end blocks the connection."""
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM ({query})").fetchall()  # noqa: S608 - ours
+    return int(rows)
+
+
+def _sample(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    rows = connection.sql(f"SELECT * FROM ({query}) ORDER BY ALL LIMIT {SAMPLE_ROWS}")  # noqa: S608 - ours
+    return printable(rows.to_arrow_table())
+
+
+def _set_variables(
+    connection: duckdb.DuckDBPyConnection, files: WindowFiles, limits: Limits
+) -> None:
+    window = {"t0": files.window.start_ns, "t1": files.window.end_ns, "exchange": files.exchange}
+    for name, value in {**window, **asdict(limits)}.items():
+        connection.execute(f"SET VARIABLE {name} = $value", {"value": value})
+
+
+def _add_expectations(connection: duckdb.DuckDBPyConnection, files: WindowFiles) -> None:
+    """The tables that every rule finds."""
+    connection.execute(_TABLES)
+    connection.register("wanted", _WANTED)
+    connection.register("files", pa.Table.from_pylist(list(_expected(files)), _FILES))
+
+
+def _expected(files: WindowFiles) -> Iterator[dict[str, str | bool]]:
+    for name, table in TABLES.items():
+        for symbol in files.symbols:
+            path = files.path(table, symbol)
+            yield {
+                "table_name": name,
+                "kind": table.kind,
+                "symbol": symbol,
+                "path": str(path),
+                "present": path.is_file(),
+            }
+
+
+def _add_views(connection: duckdb.DuckDBPyConnection, rule: Rule, files: WindowFiles) -> None:
+    for name in rule.reads:
+        view = window_view(TABLES[name], files.present(TABLES[name]))
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
+    if rule.footers:
+        paths = [path for name in rule.footers for path in files.present(TABLES[name])]
+        _read_footers(connection, paths)
+
+
+def _read_footers(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> None:
+    connection.execute("DELETE FROM found; DELETE FROM statistics")
+    if paths:
+        connection.execute(_FOOTERS.replace("PATHS", path_list(paths)))

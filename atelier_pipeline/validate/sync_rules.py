@@ -1,0 +1,242 @@
+"""Rules that judge sync files: the market at every tick."""
+
+from atelier_pipeline.validate.raw_rules import INTERESTS, PRICED_EVENTS, UNSORTED_EVENTS
+from atelier_pipeline.validate.rule import Rule, Severity, Stage, fill, per_table, union
+from atelier_pipeline.validate.schema_rule import schema_rule
+
+_GATHERED = ("trades_sync", "liquidations_sync")
+_CARRIED = ("fundings_sync", "open_interests_sync")
+_TICK = "epoch_ns(grid_ts)"
+_DATASETS = ("orderbooks_sync", *_GATHERED, *_CARRIED)
+
+UNSORTED_TICKS = """
+SELECT 'TABLE' AS table_name, symbol, file_row_number AS row_number, TICK AS time_ns
+FROM (
+    SELECT
+        *,
+        lag(file_index) OVER () AS last_file, lag(file_row_number) OVER () AS last_row,
+        lag(TICK) OVER () AS last_tick
+    FROM TABLE
+)
+WHERE file_index = last_file AND (file_row_number <> last_row + 1 OR TICK < last_tick)
+"""
+
+_UNSORTED_LEVELS = """
+SELECT 'orderbooks_sync', symbol, file_row_number, epoch_ns(grid_ts)
+FROM (
+    SELECT
+        *,
+        lag(file_index) OVER () AS last_file, lag(file_row_number) OVER () AS last_row,
+        lag(grid_ts) OVER () AS last_grid, lag(side) OVER () AS last_side,
+        lag(level) OVER () AS last_level, lag(price) OVER () AS last_price
+    FROM orderbooks_sync
+)
+WHERE CASE
+    WHEN (file_index = last_file) IS NOT TRUE THEN level <> 0
+    WHEN file_row_number <> last_row + 1 OR grid_ts < last_grid THEN true
+    WHEN grid_ts > last_grid THEN level <> 0
+    WHEN side <> last_side THEN side = 'bid' OR level <> 0
+    WHEN level <> last_level + 1 THEN true
+    WHEN side = 'bid' THEN price >= last_price
+    ELSE price <= last_price
+END
+"""
+
+_PRICED_LEVELS = """
+SELECT 'orderbooks_sync', symbol, grid_ts, side, price, size
+FROM orderbooks_sync
+WHERE (price > 0 AND isfinite(price) AND size > 0 AND isfinite(size)) IS NOT TRUE
+"""
+
+_CROSSED = """
+SELECT symbol, grid_ts, best_bid, best_ask
+FROM (
+    SELECT
+        symbol, grid_ts,
+        max(price) FILTER (WHERE side = 'bid') AS best_bid,
+        min(price) FILTER (WHERE side = 'ask') AS best_ask
+    FROM orderbooks_sync
+    WHERE level = 0
+    GROUP BY symbol, grid_ts
+)
+WHERE best_bid >= best_ask
+"""
+
+_FEW_VALID_BOOKS = """
+WITH losses AS (
+    SELECT symbol, ts_start, ts_end FROM gaps
+    WHERE dataset = 'orderbooks' AND cause NOT IN ('silence', 'late', 'bad_time')
+),
+judged AS (
+    SELECT symbol, epoch_ns(grid_ts) AS tick_ns, book_valid FROM snapshots
+    WHERE symbol IN (SELECT symbol FROM captures WHERE dataset = 'orderbooks')
+        AND NOT EXISTS (
+            SELECT 1 FROM losses
+            WHERE losses.symbol = snapshots.symbol
+                AND epoch_ns(ts_start) < epoch_ns(grid_ts)
+                AND epoch_ns(ts_end) >= epoch_ns(grid_ts) - getvariable('period_ns')
+        )
+)
+SELECT
+    symbol, count(*) AS ticks, count(*) FILTER (WHERE book_valid) AS valid,
+    valid / ticks AS valid_share
+FROM judged
+GROUP BY symbol
+HAVING valid_share < getvariable('min_valid_share')
+"""
+
+TICKS = """
+wanted_ticks AS (
+    SELECT DISTINCT
+        symbol, unnest(range(
+            getvariable('t0') + getvariable('period_ns'),
+            getvariable('t1') + 1,
+            getvariable('period_ns')
+        )) AS tick_ns
+    FROM files
+),
+found_ticks AS (
+    SELECT symbol, TICK AS tick_ns, count(*) AS rows_found FROM TABLE GROUP BY ALL
+),
+bad_ticks AS (
+    SELECT
+        symbol, tick_ns, 'TABLE' AS table_name, coalesce(rows_found, 0) AS rows_found,
+        CASE WHEN wanted_ticks.symbol IS NULL THEN 0 ELSE 1 END AS rows_wanted
+    FROM wanted_ticks FULL JOIN found_ticks USING (symbol, tick_ns)
+    WHERE rows_found IS DISTINCT FROM rows_wanted
+)
+"""
+"""Common table expressions: each tick of the window once in TABLE, and no other."""
+
+_INCOMPLETE_GRID = """
+WITH TICKS,
+wanted_levels AS (
+    SELECT symbol, epoch_ns(grid_ts) AS tick_ns, bid_levels + ask_levels AS rows_wanted
+    FROM snapshots WHERE bid_levels + ask_levels > 0
+),
+found_levels AS (
+    SELECT symbol, epoch_ns(grid_ts) AS tick_ns, count(*) AS rows_found
+    FROM orderbooks_sync GROUP BY ALL
+),
+states AS (
+    SELECT symbol, 'fundings_sync' AS table_name, grid_ts FROM fundings_sync
+    UNION ALL
+    SELECT symbol, 'open_interests_sync', grid_ts FROM open_interests_sync
+)
+SELECT * FROM bad_ticks
+UNION ALL
+SELECT
+    symbol, tick_ns, 'orderbooks_sync', coalesce(rows_found, 0) AS rows_found,
+    coalesce(rows_wanted, 0) AS rows_wanted
+FROM wanted_levels FULL JOIN found_levels USING (symbol, tick_ns)
+WHERE rows_found IS DISTINCT FROM rows_wanted
+UNION ALL
+SELECT symbol, epoch_ns(grid_ts) AS tick_ns, table_name, count(*) AS rows_found, 1
+FROM states
+GROUP BY symbol, tick_ns, table_name
+HAVING rows_found > 1 OR tick_ns NOT IN (SELECT tick_ns FROM wanted_ticks)
+"""
+
+_UNCONSERVED_TRADES = """
+WITH timed AS (
+    SELECT
+        *,
+        epoch_ns(CASE getvariable('clock') WHEN 'event' THEN ts_event ELSE ts_recv END) AS time_ns
+    FROM trades
+),
+wanted AS (
+    SELECT
+        symbol, id, side, price, amount, ts_event, ts_recv,
+        (time_ns // getvariable('period_ns') + 1) * getvariable('period_ns') AS tick_ns
+    FROM timed
+    WHERE time_ns >= getvariable('t0') AND time_ns < getvariable('t1')
+),
+placed AS (
+    SELECT
+        symbol, id, side, price, amount, ts_event, ts_recv, epoch_ns(grid_ts) AS tick_ns
+    FROM trades_sync
+)
+SELECT 'missing from sync' AS problem, *
+FROM (SELECT * FROM wanted EXCEPT ALL SELECT * FROM placed)
+UNION ALL
+SELECT 'not in raw', * FROM (SELECT * FROM placed EXCEPT ALL SELECT * FROM wanted)
+"""
+
+SYNC_RULES = (
+    schema_rule(Stage.SYNC, (*_DATASETS, "snapshots")),
+    Rule(
+        name="sorted",
+        stage=Stage.SYNC,
+        severity=Severity.ERROR,
+        description=(
+            "Order books are in order of tick, bids before asks, levels counted from 0 and away "
+            "from the best price; trades and liquidations are in order of ts_event, then ts_recv; "
+            "funding, open interest and snapshots are in order of tick."
+        ),
+        reads=(*_DATASETS, "snapshots"),
+        query=union(
+            per_table(fill(UNSORTED_TICKS, TICK=_TICK), (*_CARRIED, "snapshots")),
+            _UNSORTED_LEVELS,
+            per_table(UNSORTED_EVENTS, _GATHERED),
+        ),
+    ),
+    Rule(
+        name="positive_price_size",
+        stage=Stage.SYNC,
+        severity=Severity.ERROR,
+        description=(
+            "Prices, amounts and sizes are finite and above 0; open interest is not negative."
+        ),
+        reads=("orderbooks_sync", *_GATHERED, "open_interests_sync"),
+        query=union(
+            per_table(PRICED_EVENTS, _GATHERED),
+            _PRICED_LEVELS,
+            per_table(INTERESTS, ("open_interests_sync",)),
+        ),
+    ),
+    Rule(
+        name="book_uncrossed",
+        stage=Stage.SYNC,
+        severity=Severity.ERROR,
+        description=(
+            "At every tick the best bid is below the best ask. In raw files a crossed book is a "
+            "fact, recorded in gaps; at a tick it is not valid and has no rows."
+        ),
+        reads=("orderbooks_sync",),
+        query=_CROSSED,
+    ),
+    Rule(
+        name="book_valid_share",
+        stage=Stage.SYNC,
+        severity=Severity.WARN,
+        description=(
+            "Of the ticks that no loss in gaps touches, at least min_valid_share have a valid book."
+        ),
+        reads=("snapshots", "gaps", "captures"),
+        query=_FEW_VALID_BOOKS,
+    ),
+    Rule(
+        name="grid_complete",
+        stage=Stage.SYNC,
+        severity=Severity.ERROR,
+        description=(
+            "Snapshots have every tick from t0 + period to t1 once and no other; order books have "
+            "as many rows at a tick as its snapshot counts levels; funding and open interest have "
+            "at most one row a tick."
+        ),
+        reads=("snapshots", "orderbooks_sync", *_CARRIED),
+        query=fill(_INCOMPLETE_GRID, TICKS=fill(TICKS, TABLE="snapshots", TICK=_TICK)),
+    ),
+    Rule(
+        name="trades_conserved",
+        stage=Stage.SYNC,
+        severity=Severity.ERROR,
+        description=(
+            "The window's raw trades and its sync trades are the same trades, each at the first "
+            "tick after its time."
+        ),
+        reads=("trades", "trades_sync"),
+        query=_UNCONSERVED_TRADES,
+    ),
+)
+"""In the order in which they are shown."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from atelier_pipeline.errors import QueryError
 from atelier_pipeline.lake.storage import put_file
-from atelier_pipeline.validate.tables import TABLES, lake_view, quoted
+from atelier_pipeline.validate.tables import TABLES, lake_view, quoted, verbatim
 
 _numbers = itertools.count()
 
@@ -127,11 +127,13 @@ def _confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
 
     https://duckdb.org/docs/2.0/operations_manual/securing_duckdb/overview
     """
-    folder = quoted(str(lake.absolute()))
+    folder = lake.resolve()
+    # Files are checked by their names, patterns as they are written.
+    allowed = f"{quoted(folder)}, {quoted(verbatim(folder))}"
     for setting in (
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
-        f"allowed_directories = [{folder}]",
+        f"allowed_directories = [{allowed}]",
         "enable_external_access = false",
         "lock_configuration = true",
     ):

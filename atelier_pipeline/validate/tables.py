@@ -110,7 +110,7 @@ def lake_view(table: Table, lake: Path) -> str:
     Opening rows are left out: they repeat the last state of an earlier window.
     """
     file = f"*_{table.kind.datatype}_{table.mode}_*{SUFFIX}"
-    pattern = quoted(f"{verbatim(lake.absolute())}/*/*/{table.kind}/date=*/{file}")
+    pattern = quoted(f"{verbatim(lake.resolve())}/*/*/{table.kind}/date=*/{file}")
     options = "hive_partitioning = true, hive_types = {'date': DATE}, allow_empty = true"
     nothing = _nothing([*table.columns, ("date", "DATE")])
     files = f"{nothing} UNION ALL BY NAME SELECT * FROM read_parquet({pattern}, {options})"  # noqa: S608 - quoted path

@@ -27,6 +27,9 @@ _LAST_NS = 2**63 - 1
 _LONGEST_NAME = 128
 """Two of these, a datatype and a stamp stay below the 255 bytes that file systems allow."""
 
+_DEPTH = 4
+"""Folders between a lake and its files."""
+
 _SYMBOL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._/-]*")
 _GROUP = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _STAMP_FORMAT = "%Y%m%d_%H%M%S.%f"
@@ -195,10 +198,9 @@ def parse_path(path: Path) -> LakeFile:
     """The parts of a path from `lake_path` or `frames_path`; raises LakeError for any other."""
     file = parse_name(path.name)
     parents = path.parents
-    framed = file.kind is FileKind.FRAMES
-    if len(parents) > (4 if framed else 3):
-        lake = parents[4]
-        exchange = parents[2].name if framed else parents[3].name
+    if len(parents) > _DEPTH:
+        lake = parents[_DEPTH]
+        exchange = parents[2 if file.kind is FileKind.FRAMES else 3].name
         if _place(lake, exchange, file) == path:
             return LakeFile(path, lake, exchange, file.name, file.kind, file.mode, file.t0_ns)
     raise LakeError(f"{path} is not at the place in a lake that its name asks for")

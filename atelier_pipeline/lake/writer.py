@@ -135,7 +135,11 @@ def check_schema(found: pa.Schema, wanted: pa.Schema, what: str) -> None:
         )
     for have, want in zip(found, wanted, strict=True):
         if not have.equals(want):
-            raise LakeError(f"{what}: column {want.name!r} is {have}, not {want}")
+            raise LakeError(f"{what}: column {want.name!r} is {_kind(have)}, not {_kind(want)}")
+
+
+def _kind(field: "pa.Field[Any]") -> str:
+    return f"{field.type}{'' if field.nullable else ' not null'}"
 
 
 def _groups(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:

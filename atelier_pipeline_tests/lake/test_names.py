@@ -184,6 +184,8 @@ def test_other_names_are_no_names_of_the_lake(name):
     "path",
     [
         "BTCUSDT_trades_raw_20260226_153000.123.parquet",
+        "/a/b/BTCUSDT_trades_raw_20260226_153000.123.parquet",
+        "/a/b/main_frames_raw_20260226_153000.123.parquet",
         "lake/bybit/BTCUSDT/trades/date=2026-02-27/BTCUSDT_trades_raw_20260226_153000.123.parquet",
         "lake/bybit/ETHUSDT/trades/date=2026-02-26/BTCUSDT_trades_raw_20260226_153000.123.parquet",
         "lake/bybit/BTCUSDT/fundings/date=2026-02-26/BTCUSDT_trades_raw_20260226_153000.123.parquet",

@@ -70,9 +70,10 @@ def canonical(column: Column, first_row: int = 0) -> Canonical:
 def _text(column: Column) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     if not len(column):
         return _NOTHING, _NOTHING
-    buffers = column.buffers()
-    offsets = _view(buffers[1]).view(np.int32)[column.offset :][: len(column) + 1]
-    return np.diff(offsets).view(np.uint8), _view(buffers[2])[offsets[0] : offsets[-1]]
+    _, starts, data = column.buffers()
+    end = column.offset + len(column) + 1
+    offsets = _view(starts)[4 * column.offset : 4 * end].view(np.int32)
+    return np.diff(offsets).view(np.uint8), _view(data)[offsets[0] : offsets[-1]]
 
 
 def _fixed(column: Column) -> NDArray[np.uint8]:

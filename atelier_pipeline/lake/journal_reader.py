@@ -93,7 +93,9 @@ def _scan(path: Path) -> _Scan:
         raise JournalError(f"can't read {path}: {error}") from error
     try:
         scan.problem = _read(source, scan)
-    except (pa.ArrowException, OSError, StopIteration) as error:
+    except StopIteration:
+        scan.problem = "the stream ends without its mark"
+    except (pa.ArrowException, OSError) as error:
         scan.problem = f"not a batch: {error}" if scan.meta else f"no readable head: {error}"
     scan.unread = size - scan.read_to
     return scan
@@ -127,5 +129,5 @@ def _ending(source: pa.NativeFile, scan: _Scan, mark: bytes) -> str | None:
         return f"closed with the mark {mark!r} after {scan.rows} rows"
     scan.read_to = source.tell()
     if source.read() != _END_OF_STREAM:
-        return "something else than the end of the stream after its mark"
+        return "no clean end of the stream after its mark"
     return None

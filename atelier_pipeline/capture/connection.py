@@ -90,9 +90,9 @@ class Connection:
         self._ping(now_secs)
         if self._received != self._received_before:
             self._received_before, self._heard_at = self._received, now_secs
-        silent_secs = now_secs - self._heard_at
-        if silent_secs > self._line.staleness_timeout_secs:
-            self.give_up(f"no frame for {silent_secs:.0f} s")
+        timeout_secs = self._line.staleness_timeout_secs
+        if now_secs - self._heard_at > timeout_secs:
+            self.give_up(f"no frame for {timeout_secs:g} s")
 
     @property
     def is_open(self) -> bool:
@@ -133,6 +133,8 @@ class Connection:
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+            # Left to its context manager, a cancelled connection would report an internal error.
+            await socket.close()
 
     async def _receive(self, socket: TimedSocket) -> None:
         receive, arrivals = self._line.queue.receive, socket.arrivals

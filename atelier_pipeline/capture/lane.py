@@ -23,6 +23,7 @@ class Lane:
         opened: how many attempts became a connection.
         loss: why the last connection ended; None while none has.
         gave_up: connecting again can't help, or the attempts are used up.
+        was_accepted: the exchange accepted something on one of its connections.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Lane:
         self.opened = 0
         self.loss: Loss | None = None
         self.gave_up = False
+        self.was_accepted = False
         self._errors: list[FeedError] = []
         self._share = share
         self._line = line
@@ -57,6 +59,7 @@ class Lane:
 
     def accept(self, answer: Acknowledged) -> None:
         """Note what the exchange accepted on this connection."""
+        self.was_accepted = True
         self.connection.subscriptions.accept(answer)
 
     def refuse(self, answer: Refused) -> None:

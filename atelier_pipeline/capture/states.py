@@ -36,4 +36,4 @@ class StateLog:
         """Change to `state`; `attempt` counts the attempts in a row to connect again."""
         self.state, self.attempt = state, attempt
         level = logging.WARNING if state is ConnectionState.RECONNECTING else logging.INFO
-        logger.log(level, "%s: %s: %s", self.name, self, reason)
+        logger.log(level, "%s: %s: %s", self.name, str(self), reason)

@@ -168,9 +168,11 @@ class Supervisor:
             return None
         if report.ending is Ending.UNREACHABLE or not report.connections:
             return ConnectionFailedError(f"{report.url}: {self._losses()}; {_remedy(self._plan)}")
-        if report.errors and not self._listener.streaming:
-            return SubscriptionRejectedError(f"{report.url}: {'; '.join(report.errors)}")
-        return None
+        if self._listener.streaming or any(lane.was_accepted for lane in self._lanes):
+            return None
+        if any(lane.loss for lane in self._lanes) and report.ending is not Ending.REFUSED:
+            return ConnectionFailedError(f"{report.url}: no connection lasted: {self._losses()}")
+        return SubscriptionRejectedError(f"{report.url}: {'; '.join(report.errors)}")
 
     def _losses(self) -> str:
         reasons = [lane.loss.reason for lane in self._lanes if lane.loss is not None]

@@ -5,7 +5,7 @@ from atelier_pipeline.validate.schema_rule import schema_rule
 
 EVENTS = ("trades", "liquidations", "fundings", "open_interests")
 
-UNSORTED_EVENTS = """
+_UNSORTED_EVENTS = """
 SELECT
     'TABLE' AS table_name, symbol, file_row_number AS row_number, epoch_ns(ts_event) AS time_ns
 FROM (
@@ -42,7 +42,7 @@ WHERE (
         OR (message = last_message AND side = 'bid' AND last_side = 'ask')
     )
 ) OR level IS DISTINCT FROM CASE
-    WHEN NOT (is_snapshot OR opening) THEN NULL
+    WHEN price IS NULL OR NOT (is_snapshot OR opening) THEN NULL
     WHEN file_index = last_file AND message = last_message AND side = last_side
         THEN last_level + 1
     ELSE 0
@@ -60,7 +60,7 @@ SELECT 'orderbooks', symbol, ts_event, side, price, size
 FROM orderbooks
 WHERE (
     price > 0 AND isfinite(price) AND isfinite(size) AND (size > 0 OR (size = 0 AND NOT opening))
-) IS NOT TRUE
+) IS NOT TRUE AND (side, price, size) IS DISTINCT FROM (NULL, NULL, NULL)
 """
 
 INTERESTS = """
@@ -136,7 +136,7 @@ RAW_RULES = (
             "books and null on deltas; other events are in order of ts_event, then ts_recv."
         ),
         reads=("orderbooks", *EVENTS),
-        query=union(per_table(UNSORTED_EVENTS, EVENTS), _UNSORTED_MESSAGES),
+        query=union(per_table(_UNSORTED_EVENTS, EVENTS), _UNSORTED_MESSAGES),
     ),
     Rule(
         name="unique_trade_ids",
@@ -152,7 +152,8 @@ RAW_RULES = (
         severity=Severity.ERROR,
         description=(
             "Prices and amounts are finite and above 0, open interest is not negative; only in a "
-            "book message, not in an opening book, may a size be 0: it deletes the level."
+            "book message, not in an opening book, may a size be 0: it deletes the level. A row "
+            "without side, price and size stands for a message without levels."
         ),
         reads=("trades", "liquidations", "orderbooks", "open_interests"),
         query=union(

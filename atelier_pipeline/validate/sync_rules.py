@@ -1,6 +1,6 @@
 """Rules that judge sync files: the market at every tick."""
 
-from atelier_pipeline.validate.raw_rules import INTERESTS, PRICED_EVENTS, UNSORTED_EVENTS
+from atelier_pipeline.validate.raw_rules import INTERESTS, PRICED_EVENTS
 from atelier_pipeline.validate.rule import Rule, Severity, Stage, fill, per_table, union
 from atelier_pipeline.validate.schema_rule import schema_rule
 
@@ -19,6 +19,25 @@ FROM (
     FROM TABLE
 )
 WHERE file_index = last_file AND (file_row_number <> last_row + 1 OR TICK < last_tick)
+"""
+
+_UNSORTED_EVENTS = """
+SELECT
+    'TABLE' AS table_name, symbol, file_row_number AS row_number, epoch_ns(ts_event) AS time_ns
+FROM (
+    SELECT
+        *,
+        lag(file_index) OVER () AS last_file, lag(file_row_number) OVER () AS last_row,
+        lag(grid_ts) OVER () AS last_grid,
+        lag(ts_event) OVER () AS last_event, lag(ts_recv) OVER () AS last_recv
+    FROM TABLE
+)
+WHERE file_index = last_file AND (
+    file_row_number <> last_row + 1
+    OR grid_ts < last_grid
+    OR (grid_ts = last_grid AND ts_event < last_event)
+    OR (grid_ts = last_grid AND ts_event = last_event AND ts_recv < last_recv)
+)
 """
 
 _UNSORTED_LEVELS = """
@@ -64,7 +83,11 @@ WHERE best_bid >= best_ask
 
 _FEW_VALID_BOOKS = """
 WITH losses AS (
-    SELECT symbol, ts_start, ts_end FROM gaps
+    SELECT
+        symbol,
+        coalesce(epoch_ns(ts_start), getvariable('t0')) AS start_ns,
+        coalesce(epoch_ns(ts_end), getvariable('t1')) AS end_ns
+    FROM gaps
     WHERE dataset = 'orderbooks' AND cause NOT IN ('silence', 'late', 'bad_time')
 ),
 judged AS (
@@ -73,8 +96,8 @@ judged AS (
         AND NOT EXISTS (
             SELECT 1 FROM losses
             WHERE losses.symbol = snapshots.symbol
-                AND epoch_ns(ts_start) < epoch_ns(grid_ts)
-                AND epoch_ns(ts_end) >= epoch_ns(grid_ts) - getvariable('period_ns')
+                AND start_ns < epoch_ns(grid_ts)
+                AND end_ns >= epoch_ns(grid_ts) - getvariable('period_ns')
         )
 )
 SELECT
@@ -170,14 +193,14 @@ SYNC_RULES = (
         severity=Severity.ERROR,
         description=(
             "Order books are in order of tick, bids before asks, levels counted from 0 and away "
-            "from the best price; trades and liquidations are in order of ts_event, then ts_recv; "
-            "funding, open interest and snapshots are in order of tick."
+            "from the best price; all others are in order of tick, trades and liquidations at "
+            "one tick in order of ts_event, then ts_recv."
         ),
         reads=(*_DATASETS, "snapshots"),
         query=union(
             per_table(fill(UNSORTED_TICKS, TICK=_TICK), (*_CARRIED, "snapshots")),
             _UNSORTED_LEVELS,
-            per_table(UNSORTED_EVENTS, _GATHERED),
+            per_table(_UNSORTED_EVENTS, _GATHERED),
         ),
     ),
     Rule(

@@ -60,7 +60,12 @@ _NULLABLE: dict[str, frozenset[str]] = {
     "open_interests": frozenset({"open_interest_value"}),
     "snapshots": _QUALITY,
     "aggregates": _QUALITY | {name for name, _ in FEATURES},
-    "gaps": frozenset({"update_id_before", "update_id_after", "lost", "detail"}),
+    "gaps": frozenset(
+        {
+            *("ts_start", "ts_end", "ts_known", "lost", "detail"),
+            *("update_id_before", "update_id_after"),
+        }
+    ),
     "captures": frozenset(
         {
             *("opened_at", "closed_at", "clock_offset_ns", "latency_p50_ns", "latency_p99_ns"),
@@ -69,12 +74,15 @@ _NULLABLE: dict[str, frozenset[str]] = {
         }
     ),
 }
+_CHANGE_LOG = frozenset({"side", "level", "price", "size", "update_id"})
+"""A message without levels is one row without side, level, price and size."""
+
 _ORDER = ("trades", "orderbooks", "liquidations", "fundings", "open_interests")
 
 
 def _raw(name: str) -> Table:
-    changes = {"level", "update_id"} if name == Dataset.ORDERBOOKS else set[str]()
-    return Table(name, FileKind(name), Mode.RAW, _NULLABLE.get(name, frozenset()) | changes)
+    nullable = _CHANGE_LOG if name == Dataset.ORDERBOOKS else _NULLABLE.get(name, frozenset())
+    return Table(name, FileKind(name), Mode.RAW, nullable)
 
 
 def _sync(name: str) -> Table:

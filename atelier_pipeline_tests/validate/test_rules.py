@@ -213,6 +213,24 @@ TRADE = {
         ),
         pytest.param("orderbooks", change(4, size=0.0), {}, id="nothing: a delta may delete"),
         pytest.param(
+            "orderbooks",
+            change(4, side=None, price=None, size=None),
+            {},
+            id="nothing: a message may have no levels",
+        ),
+        pytest.param(
+            "orderbooks",
+            lambda rows: [*rows[:8], rows[8] | dict.fromkeys(("side", "level", "price", "size"))],
+            {},
+            id="nothing: a snapshot may be empty",
+        ),
+        pytest.param(
+            "orderbooks",
+            change(4, price=None),
+            {"raw/positive_price_size": ...},
+            id="a size without a price",
+        ),
+        pytest.param(
             "open_interests_sync",
             change(0, open_interest=-1.0),
             {"sync/positive_price_size": ...},
@@ -320,6 +338,16 @@ TRADE = {
             },
             id="sync trades out of order",
         ),
+        pytest.param(
+            "trades_sync",
+            lambda rows: [*rows, rows[-1] | {"ts_recv": rows[-1]["ts_recv"] - 1}],
+            {
+                "sync/sorted": ...,
+                "sync/trades_conserved": ...,
+                "aggregates/volume_conserved": ...,
+            },
+            id="sync trades of one instant in the wrong order of receiving",
+        ),
         pytest.param("fundings_sync", swap(8), {"sync/sorted": ...}, id="states out of order"),
         pytest.param("snapshots", swap(8), {"sync/sorted": ...}, id="snapshots out of order"),
         pytest.param("aggregates", swap(8), {"aggregates/sorted": ...}, id="aggregates unsorted"),
@@ -375,6 +403,12 @@ TRADE = {
                 ]
             },
             id="invalid books without a loss",
+        ),
+        pytest.param(
+            "gaps",
+            lambda rows: [rows[0] | {"ts_start": None, "ts_end": None}],
+            {},
+            id="nothing: a loss without bounds may be anywhere",
         ),
         pytest.param(
             "snapshots",

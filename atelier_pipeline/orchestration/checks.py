@@ -20,6 +20,8 @@ from atelier_pipeline.validate.rule import Finding, Rule, Severity, Stage
 from atelier_pipeline.validate.rules import rules_of
 from atelier_pipeline.validate.tables import TABLES
 
+OFFENDING = "offending rows"
+
 _WHOLE_STAGE = {
     Stage.RAW: asset_key(Mode.RAW, FileKind.CAPTURES),
     Stage.SYNC: asset_key(Mode.SYNC, FileKind.SNAPSHOTS),
@@ -72,5 +74,5 @@ def _result(finding: Finding, rule: Rule) -> dg.AssetCheckResult:
         check_name=rule.name,
         passed=finding.passed,
         severity=dg.AssetCheckSeverity[finding.severity],
-        metadata={"offending rows": finding.offending, "offending": table_of(finding.sample)},
+        metadata={OFFENDING: finding.offending, "sample": table_of(finding.sample)},
     )

@@ -3,6 +3,7 @@
 How it is captured is not here: the op decides which of the two, and holds terminations back.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from atelier_pipeline import pipeline
+from atelier_pipeline.errors import AtelierError, ConnectionFailedError, SubscriptionRejectedError
 from atelier_pipeline.lake.names import FileKind, Mode
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import CAPTURE_POOL
@@ -56,17 +58,37 @@ def raw_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         target = installation.target(context.partition_key)
         with terminations_held() as termination:
-            result = raw_window(target, installation, config.ends_ns, termination.poll)
+            failure = captured(target, installation, config, termination.poll, context.log)
+            result = pipeline.seal(*target, installation.settings)
         yield from materialised(RAW, Mode.RAW, result, target, installation.settings)
         termination.end_run()
+        if failure is not None:
+            raise dg.Failure(str(failure), allow_retries=False) from failure
 
     return raw
 
 
-def raw_window(
-    target: Target, installation: Installation, ends_ns: int | None, stop: Callable[[], bool]
-) -> pipeline.StageResult:
-    """The raw files of a window: captured while it is not over, then sealed from its frames."""
-    if installation.now_ns() < target[1].end_ns:
-        pipeline.capture(*target, installation.settings, stop, ends_ns)
-    return pipeline.seal(*target, installation.settings)
+def captured(
+    target: Target,
+    installation: Installation,
+    config: CaptureConfig,
+    stop: Callable[[], bool],
+    log: logging.Logger,
+) -> AtelierError | None:
+    """Capture a window that is not over; one that is over is left to its frames.
+
+    Feeds that were refused are logged, the others go on. Returns the error if nothing could be
+    captured: the journal says so too, and is sealed before the run fails.
+
+    Raises:
+        JournalError: the journal can't be written.
+    """
+    if installation.now_ns() >= target[1].end_ns:
+        return None
+    try:
+        report = pipeline.capture(*target, installation.settings, stop, ends_ns=config.ends_ns)
+    except (ConnectionFailedError, SubscriptionRejectedError) as error:
+        return error
+    for error in report.errors:
+        log.error(error)
+    return None

@@ -1,0 +1,91 @@
+"""Dagster's web page and daemon on this machine, and with the demo profile the exchanges too."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import dagster as dg
+
+from atelier_pipeline.orchestration.instance import prepare_home
+from atelier_pipeline.orchestration.profile import use_profile
+from atelier_pipeline.orchestration.sensors import STOPPED_TAG
+from atelier_pipeline.orchestration.simulated import simulated_exchanges
+from atelier_pipeline.settings import Settings
+
+WORKSPACE = Path(__file__).with_name("workspace.yaml")
+HOST = "127.0.0.1"
+SEALED_WITHIN_SECS = 120
+_UNDER_WAY = dg.RunsFilter(
+    statuses=[
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
+    ]
+)
+
+
+def run_ui(*, profile: str = "demo", port: int = 3000) -> int:
+    """Serve the UI on loopback until SIGINT or SIGTERM; returns the exit code of `dagster dev`.
+
+    At the end captures under way are asked to seal what they have, and are waited for.
+
+    Raises:
+        SettingsError: the profile or a setting can't be used.
+        ConnectionFailedError: the simulated exchanges did not start.
+    """
+    settings = use_profile(profile)
+    prepare_home(settings.dagster_home)
+    with _ended_by_signals(), _exchanges(profile, settings), _dagster_dev(port) as process:
+        return process.wait()
+
+
+def _exchanges(profile: str, settings: Settings) -> contextlib.AbstractContextManager[None]:
+    if profile == "live":
+        return contextlib.nullcontext()
+    return simulated_exchanges(settings.simulator_url)
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Generator[None]:
+    """Let the first SIGINT or SIGTERM end the body, and later ones not disturb its ending."""
+    asked = False
+
+    def end(*_: object) -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    with contextlib.suppress(KeyboardInterrupt):
+        yield
+
+
+@contextlib.contextmanager
+def _dagster_dev(port: int) -> Generator[subprocess.Popen[bytes]]:
+    """`dagster dev` in a session of its own, so that a Ctrl-C reaches it once, after the runs."""
+    options = ["--workspace", str(WORKSPACE), "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-m", "dagster", "dev", *options]
+    with subprocess.Popen(command, start_new_session=True) as process:  # noqa: S603 - our own
+        try:
+            yield process
+        finally:
+            _end_runs()
+            process.terminate()
+
+
+def _end_runs() -> None:
+    """Ask every run under way to end, and wait until they have; the sensor starts them again."""
+    deadline = time.monotonic() + SEALED_WITHIN_SECS
+    with dg.DagsterInstance.get() as instance:
+        for run in instance.get_runs(_UNDER_WAY):
+            instance.add_run_tags(run.run_id, {STOPPED_TAG: "true"})
+            instance.run_coordinator.cancel_run(run.run_id)
+        while instance.get_runs(_UNDER_WAY) and time.monotonic() < deadline:
+            time.sleep(0.2)

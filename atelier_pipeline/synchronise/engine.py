@@ -34,12 +34,12 @@ class Synchronised:
     Attributes:
         tables: the sync rows of each captured dataset, schema lake.schemas.SYNC.
         snapshots: one row per tick, schema lake.schemas.SNAPSHOTS.
-        opening_open_interest: the open interest at the tick before the first one, None if unknown.
+        open_interest_before: the open interest at the tick before the first one, None if unknown.
     """
 
     tables: dict[Dataset, pa.Table]
     snapshots: pa.Table
-    opening_open_interest: float | None
+    open_interest_before: float | None = None
 
 
 class MarketSynchronizer:
@@ -153,12 +153,12 @@ class MarketSynchronizer:
         return Synchronised(
             tables={dataset: ticks[dataset].table for dataset in self.refused},
             snapshots=snapshot_rows(grid, ticks, losses, self._settings.mode, self._market),
-            opening_open_interest=_value_before(ticks.get(Dataset.OPEN_INTERESTS)),
+            open_interest_before=_value_before(ticks.get(Dataset.OPEN_INTERESTS)),
         )
 
     def _nothing(self) -> Synchronised:
         tables = {dataset: SYNC[dataset].empty_table() for dataset in self.refused}
-        return Synchronised(tables, SNAPSHOTS.empty_table(), None)
+        return Synchronised(tables, SNAPSHOTS.empty_table())
 
 
 def synchronise_window(

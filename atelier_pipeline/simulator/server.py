@@ -6,12 +6,12 @@ share of memory is used up.
 """
 
 import asyncio
-import contextlib
 import ipaddress
 import signal
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection
@@ -167,7 +167,7 @@ class Server:
     async def _read(
         self, socket: ServerConnection, connection: _Connection, simulation: Simulation
     ) -> None:
-        with contextlib.suppress(ConnectionClosed):
+        with suppress(ConnectionClosed):
             async for message in socket:
                 text = message if isinstance(message, str) else message.decode(errors="replace")
                 now = simulation.catch_up(self._clock())
@@ -179,7 +179,7 @@ class Server:
         return min(max((soonest - now) / 1e9, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def serve(  # noqa: PLR0913 - one keyword per setting, each with a default
     *,
     host: str = "127.0.0.1",
@@ -205,30 +205,35 @@ async def serve(  # noqa: PLR0913 - one keyword per setting, each with a default
         tap: hears every message as it goes to a socket.
         allow_remote: let other machines connect.
 
-    Raises SettingsError for a host, exchange or rate that cannot be used, OSError for a port.
+    Raises SettingsError for a host, port, exchange or rate that cannot be used.
     """
     _check_host(host, allow_remote=allow_remote)
     simulations = _simulations(exchanges, seed=seed, rate=rate, levels=levels, start_ns=clock())
     server = Server(simulations, clock, tap)
-    listening = serve_websockets(
-        server.talk,
-        host,
-        port,
-        process_request=server.admit,
-        compression=None,
-        ping_interval=None,
-        close_timeout=1,
-    )
-    async with listening as sockets:
-        server.port = sockets.sockets[0].getsockname()[1]
-        server.url = f"ws://{f'[{host}]' if ':' in host else host}:{server.port}"
-        moving = asyncio.create_task(server.move())
-        try:
-            yield server
-        finally:
-            moving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await moving
+    try:
+        listening = await serve_websockets(
+            server.talk,
+            host,
+            port,
+            process_request=server.admit,
+            compression=None,
+            ping_interval=None,
+            close_timeout=1,
+        )
+    except OSError as error:
+        reason = error.strerror or error
+        raise SettingsError(f"cannot listen on {host} port {port}: {reason}") from error
+    server.port = listening.sockets[0].getsockname()[1]
+    server.url = f"ws://{f'[{host}]' if ':' in host else host}:{server.port}"
+    moving = asyncio.create_task(server.move())
+    try:
+        yield server
+    finally:
+        moving.cancel()
+        listening.close()
+        await listening.wait_closed()
+        with suppress(asyncio.CancelledError):
+            await moving
 
 
 def _check_host(host: str, *, allow_remote: bool) -> None:

@@ -100,7 +100,8 @@ class Session:
     """One connection to one simulated exchange.
 
     Attributes:
-        closing: set when the exchange ends the connection, after the messages already returned.
+        client: the exchange's side of the connection.
+        number: of the connection, among those to its exchange; the first is 1.
         shaper: what happens to messages between the exchange and the socket; None = nothing.
     """
 
@@ -108,7 +109,7 @@ class Session:
         self._venue = venue
         rng = seeded(venue.seed, venue.exchange, "connection", number)
         self._line = Line(venue.agenda, rng)
-        self._client = desk.client(self._line)
+        self.client = desk.client(self._line)
         self.number = number
         self.shaper: Shaper | None = None
 
@@ -125,13 +126,13 @@ class Session:
     def on_connect(self, now: int) -> list[Outgoing]:
         """The client connected at `now`."""
         self._venue.agenda.run_until(now)
-        self._client.opened(now)
+        self.client.opened(now)
         return self._drain(now)
 
     def on_message(self, text: str, now: int) -> list[Outgoing]:
         """The client sent `text`, which arrived at `now`."""
         self._venue.agenda.run_until(now)
-        self._client.received(text, now)
+        self.client.received(text, now)
         return self._drain(now)
 
     def tick(self, now: int) -> list[Outgoing]:
@@ -146,7 +147,7 @@ class Session:
     def close(self) -> None:
         """The client is gone."""
         self._line.is_open = False
-        self._client.closed()
+        self.client.closed()
 
     def book(self, symbol: str, depth: int | None = None) -> TrueBook:
         """The exchange's own book of `symbol`. Raises KeyError where it has no such symbol."""

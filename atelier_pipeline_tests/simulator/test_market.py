@@ -1,20 +1,18 @@
-from random import Random
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atelier_pipeline.simulator.listings import ASSETS, LISTINGS
 from atelier_pipeline.simulator.market import FairPrice, Instrument, Ladder
-from atelier_pipeline.simulator.venue import Venue
+from atelier_pipeline.simulator.venue import Venue, seeded
 
 NOW = 1_767_225_600 * 10**9
 
 
 def market(exchange="kraken", symbol="BTC/USD", *, seed=7, levels=200):
     listing = LISTINGS[exchange][symbol]
-    fair = FairPrice(Random(seed), ASSETS[listing.asset])
-    instrument = Instrument(listing, fair, Random(seed), levels=levels)
+    fair = FairPrice(seeded(seed), ASSETS[listing.asset])
+    instrument = Instrument(listing, fair, seeded(seed), levels=levels)
     instrument.open(NOW)
     return instrument
 
@@ -103,12 +101,12 @@ def test_a_liquidated_long_sells_into_the_bids_and_goes_bankrupt_below_them():
 
 
 def test_the_fair_price_is_a_function_of_seed_and_time_that_stays_near_its_level():
-    fair, again = FairPrice(Random(3), 100.0), FairPrice(Random(3), 100.0)
+    fair, again = FairPrice(seeded(3), 100.0), FairPrice(seeded(3), 100.0)
     hours = [NOW + k * 3_600 * 10**9 for k in range(2_000)]
     prices = [fair.at(time_ns) for time_ns in hours]
     assert prices == [again.at(time_ns) for time_ns in reversed(hours)][::-1]
     assert 99.0 < min(prices) < 100.0 < max(prices) < 101.0
-    assert FairPrice(Random(4), 100.0).at(NOW) != prices[0]
+    assert FairPrice(seeded(4), 100.0).at(NOW) != prices[0]
 
 
 def test_the_mid_price_follows_the_fair_price_on_every_exchange():

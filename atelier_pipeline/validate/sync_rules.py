@@ -83,10 +83,7 @@ WHERE best_bid >= best_ask
 
 _FEW_VALID_BOOKS = """
 WITH losses AS (
-    SELECT
-        symbol,
-        coalesce(epoch_ns(ts_start), getvariable('t0')) AS start_ns,
-        coalesce(epoch_ns(ts_end), getvariable('t1')) AS end_ns
+    SELECT symbol, epoch_ns(ts_start) AS start_ns, epoch_ns(ts_end) AS end_ns
     FROM gaps
     WHERE dataset = 'orderbooks' AND cause NOT IN ('silence', 'late', 'bad_time')
 ),

@@ -60,12 +60,7 @@ _NULLABLE: dict[str, frozenset[str]] = {
     "open_interests": frozenset({"open_interest_value"}),
     "snapshots": _QUALITY,
     "aggregates": _QUALITY | {name for name, _ in FEATURES},
-    "gaps": frozenset(
-        {
-            *("ts_start", "ts_end", "ts_known", "lost", "detail"),
-            *("update_id_before", "update_id_after"),
-        }
-    ),
+    "gaps": frozenset({"update_id_before", "update_id_after", "lost", "detail"}),
     "captures": frozenset(
         {
             *("opened_at", "closed_at", "clock_offset_ns", "latency_p50_ns", "latency_p99_ns"),

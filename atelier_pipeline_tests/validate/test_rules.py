@@ -405,12 +405,6 @@ TRADE = {
             id="invalid books without a loss",
         ),
         pytest.param(
-            "gaps",
-            lambda rows: [rows[0] | {"ts_start": None, "ts_end": None}],
-            {},
-            id="nothing: a loss without bounds may be anywhere",
-        ),
-        pytest.param(
             "snapshots",
             drop(5),
             {

@@ -126,7 +126,7 @@ def _read(source: pa.NativeFile, scan: _Scan) -> str | None:
 
 def _ending(source: pa.NativeFile, scan: _Scan, mark: bytes) -> str | None:
     if mark != journal.closed_mark(scan.rows):
-        return f"closed with the mark {mark!r} after {scan.rows} rows"
+        return f"its mark {mark!r} does not fit the {scan.rows} rows before it"
     scan.read_to = source.tell()
     if source.read() != _END_OF_STREAM:
         return "no clean end of the stream after its mark"

@@ -7,7 +7,7 @@ is read here: times are the caller's.
 import os
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -124,7 +124,9 @@ class JournalWriter:
                 self._end()
         finally:
             self._refusal = self._refusal or f"{self.path} is closed"
-            self._resources.close()
+            # What a failed flush left in the buffer fails again; what counted is durable already.
+            with suppress(OSError):
+                self._resources.close()
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,8 @@ from atelier_pipeline.lake.writer import check_schema
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.window import Window
 
+_ROWS_AT_ONCE = 1 << 14
+
 
 class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
     """What a lake holds of one kind and mode of one symbol; for frames, of one collector.
@@ -59,7 +61,7 @@ def iterate(path: Path) -> Iterator[pa.RecordBatch]:
     with _open(path) as file:
         check_schema(file.schema_arrow.remove_metadata(), schema, str(path))
         try:
-            for batch in file.iter_batches():
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
                 yield batch.replace_schema_metadata(None)
         except (OSError, pa.ArrowException) as error:
             raise LakeError(f"{path} is damaged: {error}") from error

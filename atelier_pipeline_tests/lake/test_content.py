@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atelier_pipeline.lake.content import content_hash
@@ -32,6 +32,7 @@ def bits(text: str) -> float:
     return struct.unpack(">d", bytes.fromhex(text))[0]
 
 
+@settings(max_examples=40, deadline=None)
 @given(tables(SCHEMA), st.lists(st.integers(0, 30), max_size=4))
 def test_the_hash_does_not_depend_on_how_rows_are_cut(table, cuts):
     edges = [0, *sorted(min(cut, table.num_rows) for cut in cuts), table.num_rows]
@@ -39,6 +40,7 @@ def test_the_hash_does_not_depend_on_how_rows_are_cut(table, cuts):
     assert content_hash(pa.concat_tables(pieces)) == content_hash(table.combine_chunks())
 
 
+@settings(max_examples=40, deadline=None)
 @given(tables(SCHEMA))
 def test_the_hash_does_not_depend_on_dictionary_encoding(table):
     names = ["s", "f", "n"]
@@ -49,6 +51,7 @@ def test_the_hash_does_not_depend_on_dictionary_encoding(table):
     assert content_hash(encoded) == content_hash(table)
 
 
+@settings(max_examples=40, deadline=None)
 @given(tables(SCHEMA, max_rows=2), tables(SCHEMA, max_rows=2))
 def test_tables_have_the_same_hash_when_and_only_when_their_values_are_the_same(left, right):
     def exact(table):

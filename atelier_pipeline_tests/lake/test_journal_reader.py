@@ -1,3 +1,4 @@
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atelier_pipeline.errors import JournalError
+from atelier_pipeline.lake import journal
 from atelier_pipeline.lake.journal import Damage, FrameKind, Journal, Segment, journal_folder
 from atelier_pipeline.lake.journal_reader import read_journal
 from atelier_pipeline.lake.schemas import FRAMES
@@ -232,3 +234,29 @@ def test_segments_sort_by_number_beyond_a_thousand(tmp_path):
 def test_the_folder_of_a_window_is_named_after_its_start():
     folder = journal_folder(Path("data/journal"), "bybit", "main", T0)
     assert folder == Path("data/journal/bybit/main/20260226_153000.123")
+
+
+def test_a_mark_that_does_not_fit_the_rows_before_it_is_damage(tmp_path):
+    """As where a batch in the middle of a segment was lost, and all others are whole."""
+    metadata = {journal.CRC_KEY: b"", journal.MARK_KEY: journal.closed_mark(2)}
+    nothing = pa.RecordBatch.from_pylist([], schema=FRAMES)
+    metadata[journal.CRC_KEY] = journal.checksum(nothing, metadata[journal.MARK_KEY])
+    with pa.ipc.new_stream(tmp_path / "segment-000.arrows", journal.head(META)) as stream:
+        stream.write_batch(nothing, custom_metadata=metadata)
+    damage = read_journal(tmp_path).damage
+    assert [d.reason for d in damage] == ["its mark b'closed 2' does not fit the 0 rows before it"]
+
+
+def test_a_head_from_another_version_is_not_guessed_at(tmp_path):
+    text = b'{"exchange":"bybit"}'
+    metadata = {journal.META_KEY: text, journal.CRC_KEY: b"%08x" % zlib.crc32(text)}
+    with pa.ipc.new_stream(tmp_path / "segment-000.arrows", FRAMES.with_metadata(metadata)):
+        pass
+    with pytest.raises(JournalError, match="no segment with a readable head"):
+        read_journal(tmp_path)
+
+
+def test_a_segment_that_can_not_be_opened_is_named(tmp_path):
+    (tmp_path / "segment-000.arrows").mkdir()
+    with pytest.raises(JournalError, match=r"can't read .*segment-000\.arrows"):
+        read_journal(tmp_path)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atelier_pipeline.errors import LakeError
@@ -90,6 +90,7 @@ def test_a_kind_refuses_a_mode_that_it_does_not_have():
         lake_path(LAKE, "bybit", "BTCUSDT", FileKind.AGGREGATES, "raw", T0)
 
 
+@settings(max_examples=60, deadline=None)
 @given(groups, symbols, kinds, instants)
 def test_a_path_says_what_it_was_made_from(exchange, symbol, kind_mode, t0_ns):
     kind, mode = kind_mode
@@ -101,6 +102,7 @@ def test_a_path_says_what_it_was_made_from(exchange, symbol, kind_mode, t0_ns):
     assert parse_name(path.name) == FileName(symbol.replace("/", "-"), kind, mode, whole_ms)
 
 
+@settings(max_examples=60, deadline=None)
 @given(groups, groups, instants)
 def test_a_path_of_frames_says_what_it_was_made_from(exchange, collector, t0_ns):
     path = frames_path(LAKE, exchange, collector, t0_ns)
@@ -110,6 +112,7 @@ def test_a_path_of_frames_says_what_it_was_made_from(exchange, collector, t0_ns)
     )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=30))
 def test_a_symbol_is_one_plain_name_inside_its_folder_or_is_refused(symbol):
     try:
@@ -157,6 +160,7 @@ def test_a_time_outside_int64_since_1970_has_no_stamp(time_ns):
         stamp(time_ns)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(instants, min_size=2, max_size=2))
 def test_stamps_sort_as_their_times_do(times):
     early, late = sorted(times)

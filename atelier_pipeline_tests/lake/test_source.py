@@ -52,3 +52,9 @@ def test_of_two_claims_at_once_the_one_that_was_written_counts(tmp_path, monkeyp
     with pytest.raises(LakeError, match="holds simulated data"):
         claim_lake(tmp_path, "live")
     assert lake_source(tmp_path) == "simulated"
+
+
+def test_a_marker_that_can_not_be_read_is_named(tmp_path):
+    (tmp_path / "_source").mkdir()
+    with pytest.raises(LakeError, match=r"can't read .*_source"):
+        claim_lake(tmp_path, "live")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from atelier_pipeline import lake
 from atelier_pipeline.errors import LakeError
+from atelier_pipeline.lake import timestamped
 from atelier_pipeline.lake.names import FileKind
 from atelier_pipeline.lake.reader import read_footer, read_table
 from atelier_pipeline.lake.schemas import SYNC
@@ -292,3 +293,28 @@ def test_a_folder_of_a_lake_asks_for_the_source(tmp_path):
     path = lake.write_trades_parquet_timestamped([one_trade()], folder, "raw", source="live")
     assert read_footer(path).source == "live"
     assert (tmp_path / "_source").read_text() == "live\n"
+
+
+def test_a_table_whose_first_row_has_no_time_can_not_be_named(tmp_path):
+    table = trades(2)
+    for column in ("ts_event", "ts_recv"):
+        at = table.column_names.index(column)
+        table = table.set_column(at, column, pa.nulls(2, table.schema.field(at).type))
+    with pytest.raises(LakeError, match="the first row has none of ts_recv, ts_event"):
+        lake.write_trades_parquet_timestamped(table, tmp_path, "raw")
+
+
+def test_a_second_full_of_files_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(timestamped, "_MOST_TRIES", 2)
+    for _ in range(2):
+        lake.write_trades_parquet_timestamped([one_trade()], tmp_path, "raw")
+    with pytest.raises(LakeError, match="has a file of BTCUSDT for each of 2 ms"):
+        lake.write_trades_parquet_timestamped([one_trade()], tmp_path, "raw")
+
+
+def test_a_file_that_appears_in_between_is_not_overwritten(tmp_path, monkeypatch):
+    """Another process takes the name between our look and our write."""
+    first = lake.write_trades_parquet_timestamped([one_trade(id="theirs")], tmp_path, "raw")
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    second = lake.write_trades_parquet_timestamped([one_trade(id="ours")], tmp_path, "raw")
+    assert [lake.read_trades_parquet(path)[0].id for path in (first, second)] == ["theirs", "ours"]

@@ -16,7 +16,6 @@ from atelier_pipeline.synchronise import Synchronised, opening_open_interest
 
 _HOURS_PER_YEAR = 8760.0
 _USUAL_INTERVAL_HOURS = 8.0
-_NO_MS = pa.scalar(0, pa.uint64())
 
 _Columns: TypeAlias = dict[str, "pa.Array[Any] | pa.ChunkedArray[Any]"]
 
@@ -124,9 +123,9 @@ def _funding_features(rows: _Rows, stamps: NDArray[np.int64]) -> _Columns:
     rate, hours = rows.numbers("funding_rate"), rows.numbers("interval_hours")
     hours = np.where(np.isnan(hours), _USUAL_INTERVAL_HOURS, hours)
     delta, is_known = np.zeros(rows.ticks, np.int64), np.zeros(rows.ticks, np.bool_)
-    next_ms = rows.table["next_funding_ts"]
-    delta[rows.tick] = _int64(pc.fill_null(next_ms, _NO_MS)) - stamps[rows.tick] // NS_PER_MS
-    is_known[rows.tick] = next_ms.is_valid().to_numpy()
+    next_ms = rows.numbers("next_funding_ts")
+    is_known[rows.tick] = ~np.isnan(next_ms)
+    delta[rows.tick] = np.nan_to_num(next_ms).astype(np.int64) - stamps[rows.tick] // NS_PER_MS
     return {
         "fr_rate": _known(rows.at_ticks(rate)),
         "fr_annualized": _known(rows.at_ticks(rate * _HOURS_PER_YEAR / hours)),

@@ -1,0 +1,295 @@
+"""When each feed was streaming, and what was lost where its connection was not whole.
+
+The losses here are those that connections show: late starts, ends, holes in a connection's numbers,
+dropped and undecodable frames, refusals. What a book's or a trade's own numbers show is found where
+those are read.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from atelier_pipeline.decode.columns import Ints
+from atelier_pipeline.decode.links import Answer, Break, Link, costs_books
+from atelier_pipeline.decode.losses import CONNECTION, ENDS_OF_LINKS, SYMBOL, Loss
+from atelier_pipeline.decode.scope import Scope
+from atelier_pipeline.decode.timeline import Timeline
+from atelier_pipeline.exchanges.contract import Acknowledged, Refused, Topic
+from atelier_pipeline.market.datasets import Dataset
+from atelier_pipeline.market.window import Window
+
+BATCHING_NS = 500_000_000
+"""Longest that an exchange holds events back to send them together (Bybit's liquidations).
+
+https://bybit-exchange.github.io/docs/v5/websocket/public/all-liquidation
+"""
+
+EVENTS = frozenset({Dataset.TRADES, Dataset.LIQUIDATIONS})
+"""Feeds that stream once accepted, without anything to say; the others stream from a state on."""
+
+Start: TypeAlias = tuple[int, int]
+"""Frame and time from which a feed streams on a link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The events of a feed in order of arrival; arrays of one length.
+
+    Attributes:
+        frame, link: of each event.
+        time: newest event time so far, UTC ns.
+        begins: time from which the feed streams if the event is its first; -1 = it does not.
+    """
+
+    frame: Ints
+    link: Ints
+    time: Ints
+    begins: Ints
+
+
+def feed_topics(scope: Scope, symbol: str, dataset: Dataset) -> frozenset[Topic]:
+    """The topics under which the exchange accepts or refuses a feed."""
+    requests = scope.exchange.subscribe([symbol], frozenset({dataset}), scope.depth_of(symbol))
+    return frozenset(topic for request in requests for topic in request.topics if topic.symbol)
+
+
+class Coverage:
+    """When one feed streamed, and what its connections cost it.
+
+    Attributes:
+        starts: by ordinal of a link, where the feed began to stream on it.
+    """
+
+    def __init__(
+        self, scope: Scope, symbol: str, dataset: Dataset, heard: Heard, timeline: Timeline
+    ) -> None:
+        self._scope = scope
+        self._dataset = dataset
+        self._heard = heard
+        self._timeline = timeline
+        self._feed_symbol = scope.exchange.feed_symbol(symbol)
+        self._topics = feed_topics(scope, symbol, dataset)
+        self._links = timeline.of_symbol(symbol)
+        self.starts: dict[int, Start] = {}
+        for link in self._links:
+            start = min(self._starts_on(link), default=None)
+            if start is not None:
+                self.starts[link.ordinal] = start
+
+    @property
+    def first_start(self) -> Start | None:
+        """Where the feed first streamed."""
+        return min(self.starts.values(), default=None)
+
+    def _starts_on(self, link: Link) -> Iterator[Start]:
+        begins = np.flatnonzero((self._heard.link == link.ordinal) & (self._heard.begins >= 0))
+        if len(begins):
+            first = begins[0]
+            yield int(self._heard.frame[first]), int(self._heard.begins[first])
+        if self._dataset in EVENTS:
+            for answer in self._timeline.answers:
+                if answer.link == link.ordinal and self._is_accepted_by(answer):
+                    yield answer.frame, answer.ts
+
+    def _is_accepted_by(self, answer: Answer) -> bool:
+        """Whether it accepts this feed; an answer without topics accepts whatever was asked."""
+        event = answer.event
+        if not isinstance(event, Acknowledged):
+            return False
+        return not event.topics or not self._topics.isdisjoint(event.topics)
+
+    def connection_losses(self, merge_ns: int) -> Iterator[Loss]:
+        """What ends, holes, dropped and undecodable frames of its connections cost the feed.
+
+        Undecodable frames that follow one another within `merge_ns` make one loss.
+        """
+        pending: Loss | None = None
+        for link in self._links:
+            start = self.starts.get(link.ordinal)
+            if start is None:
+                continue
+            if pending is not None and start[0] >= pending.frame:
+                yield replace(pending, end=start[1])
+            pending = None
+            breaks = [b for b in self._timeline.breaks_of(link.ordinal) if b.frame > start[0]]
+            for first, last, count in merged(breaks, merge_ns):
+                if first.cause in ENDS_OF_LINKS:
+                    pending = self._loss(first, start, end=None)
+                elif first.cause != "ended":
+                    yield self._passing(first, last, count, start)
+        if pending is not None:
+            yield pending
+
+    def _loss(self, each: Break, start: Start, end: int | None) -> Loss:
+        return Loss(
+            dataset=self._dataset,
+            cause=each.cause,
+            scope=CONNECTION,
+            frame=each.frame,
+            start=self._last_good(each, start),
+            end=end,
+            known=each.ts,
+            before=each.before,
+            after=each.after,
+            detail=each.detail,
+        )
+
+    def _last_good(self, each: Break, start: Start) -> int:
+        """Up to when the feed was surely whole before a break."""
+        heard = self._timeline.heard_before(each.link, each.frame) - BATCHING_NS
+        position = int(np.searchsorted(self._heard.frame, each.frame))
+        own = int(self._heard.time[position - 1]) if position else 0
+        return max(heard, own, start[1])
+
+    def _passing(self, first: Break, last: Break, count: int, start: Start) -> Loss:
+        """A loss that the connection outlives."""
+        is_book = self._dataset is Dataset.ORDERBOOKS
+        if first.cause == "decode_error":
+            first = replace(first, detail=f"{count} frames, first: {first.detail}")
+        if is_book and not costs_books(first, self._scope.exchange.book_integrity):
+            return replace(self._loss(first, start, last.ts), start=first.ts, lost=0)
+        if is_book:
+            return self._loss(first, start, self._healed_from(last.frame))
+        if first.cause in {"overflow", "oversize"}:
+            behind = self._timeline.heard_behind(last.link, last.frame)
+            return self._loss(first, start, behind)
+        return self._loss(first, start, last.ts)
+
+    def _healed_from(self, frame: int) -> int | None:
+        heals = np.flatnonzero((self._heard.frame >= frame) & (self._heard.begins >= 0))
+        return int(self._heard.begins[heals[0]]) if len(heals) else None
+
+    def late_start(self, window: Window) -> Loss | None:
+        """What was missed because the feed did not stream when the window began.
+
+        A feed that came late but told of the time before is none the worse: that is a note.
+        """
+        t0, frames = window.start_ns, len(self._timeline.times)
+        frame, time = self.first_start or (frames, None)
+        came = int(self._timeline.times[frame]) if frame < frames else window.end_ns
+        if came <= t0:
+            return None
+        in_time = time is not None and time <= t0
+        return Loss(
+            dataset=self._dataset,
+            cause="late_start",
+            scope=CONNECTION,
+            frame=frame,
+            start=t0,
+            end=t0 if in_time else time,
+            known=t0,
+            lost=0 if in_time else None,
+            detail="; ".join(self._timeline.failures(frame)),
+        )
+
+    def rejections(self) -> Iterator[Loss]:
+        """What refusals cost the feed; a refusal while it streams is a note."""
+        for link in self._links:
+            refusals = [a for a in self._refusals_on(link) if a.link not in self.starts]
+            notes = [a for a in self._refusals_on(link) if a.link in self.starts]
+            if refusals:
+                later = [start for start in self.starts.values() if start[0] > refusals[0].frame]
+                yield self._rejection(refusals, min(later, default=(0, None))[1])
+            for note in notes:
+                yield replace(self._rejection([note], note.ts), lost=0)
+
+    def _refusals_on(self, link: Link) -> list[Answer]:
+        return [
+            answer
+            for answer in self._timeline.answers
+            if answer.link == link.ordinal
+            and isinstance(answer.event, Refused)
+            and self._is_refused_by(answer.event, link)
+        ]
+
+    def _is_refused_by(self, refused: Refused, link: Link) -> bool:
+        """Whether a refusal is of this feed; one of no known topic is of what never streamed."""
+        if refused.topic is None:
+            return link.ordinal not in self.starts
+        return refused.topic in self._topics or refused.topic == Topic("", self._feed_symbol)
+
+    def _rejection(self, refusals: Sequence[Answer], end: int | None) -> Loss:
+        reasons = [a.event.reason for a in refusals if isinstance(a.event, Refused)]
+        return Loss(
+            dataset=self._dataset,
+            cause="rejected",
+            frame=refusals[0].frame,
+            start=refusals[0].ts,
+            end=end,
+            known=refusals[0].ts,
+            detail="; ".join(dict.fromkeys(reasons)),
+        )
+
+    def silences(self, threshold_ns: int) -> Iterator[Loss]:
+        """Notes on stretches of a book without a message on one connection, above the threshold.
+
+        Books alone: nobody promises trades, liquidations, or a change of funding.
+        """
+        if self._dataset is not Dataset.ORDERBOOKS:
+            return
+        heard, timeline = self._heard, self._timeline
+        quiet = (np.diff(heard.time) > threshold_ns) & (np.diff(heard.link) == 0)
+        for index in np.flatnonzero(quiet).tolist():
+            behind = int(heard.frame[index + 1])
+            end, known = int(heard.time[index + 1]), int(timeline.times[behind])
+            yield self._silence(index, behind, end, known)
+        if len(heard.time):
+            link, frames = int(heard.link[-1]), len(timeline.times)
+            until = timeline.heard_before(link, frames)
+            if until - int(heard.time[-1]) > threshold_ns:
+                yield self._silence(len(heard.time) - 1, frames, until, until)
+
+    def _silence(self, index: int, behind: int, end: int, known: int) -> Loss:
+        frame = int(self._heard.frame[index])
+        is_alone = self._timeline.is_silent(int(self._heard.link[index]), frame, behind)
+        return Loss(
+            dataset=self._dataset,
+            cause="silence",
+            scope=CONNECTION if is_alone else SYMBOL,
+            frame=behind,
+            start=int(self._heard.time[index]),
+            end=end,
+            known=known,
+            lost=0,
+        )
+
+
+def merged(breaks: Sequence[Break], within_ns: int) -> Iterator[tuple[Break, Break, int]]:
+    """(first, last, count) of each break; undecodable frames close together make one."""
+    run: list[Break] = []
+    for each in breaks:
+        is_error = each.cause == "decode_error"
+        if run and (not is_error or each.ts - run[-1].ts > within_ns):
+            yield run[0], run[-1], len(run)
+            run = []
+        if is_error:
+            run.append(each)
+        else:
+            yield each, each, 1
+    if run:
+        yield run[0], run[-1], len(run)
+
+
+def bad_time_notes(dataset: Dataset, frames: Ints, times: Ints, merge_ns: int) -> Iterator[Loss]:
+    """Notes on events without a usable exchange time, given the frame and time of each.
+
+    Those within `merge_ns` of one another make one note.
+    """
+    if not len(times):
+        return
+    ends = np.append(np.flatnonzero(np.diff(times) > merge_ns), len(times) - 1)
+    first = 0
+    for last in ends.tolist():
+        yield Loss(
+            dataset=dataset,
+            cause="bad_time",
+            frame=int(frames[first]),
+            start=int(times[first]),
+            end=int(times[last]),
+            known=int(times[first]),
+            lost=0,
+            detail=f"{last - first + 1} events without a usable exchange time",
+        )
+        first = last + 1

@@ -6,7 +6,7 @@ frames it decodes. https://bybit-exchange.github.io/docs/v5/ws/connect
 
 import re
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal, TypeVar
 
 import msgspec
@@ -259,10 +259,12 @@ def decoder_of(exchange: str, datasets: frozenset[Dataset]) -> Decode:
         readers["liquidation"] = partial(_old_liquidation, exchange)
     if Dataset.FUNDINGS in datasets:
         readers["tickers"] = partial(_ticker, exchange)
-    by_channel = {channel.encode(): reader for channel, reader in readers.items()}
-    return decoder(
-        exchange, "topic", lambda topic: by_channel.get(topic[: topic.rfind(b".")]), _reply
-    )
+
+    @lru_cache(maxsize=4096)
+    def reader_of(topic: bytes) -> Decode | None:
+        return readers.get(topic.rpartition(b".")[0].decode())
+
+    return decoder(exchange, "topic", reader_of, _reply)
 
 
 def requests(

@@ -116,7 +116,9 @@ def _book(payload: bytes, ts_recv: int) -> list[Event]:
 
 
 def _newest(changes: list[_Change]) -> int:
-    return max(map(utc_ns, {change.event_time for change in changes}), default=0)
+    times = {change.event_time for change in changes}
+    # Mostly there is one; the texts can't be compared, since their fractions differ in length.
+    return utc_ns(times.pop()) if len(times) == 1 else max(map(utc_ns, times), default=0)
 
 
 def _trades(payload: bytes, ts_recv: int) -> list[Event]:

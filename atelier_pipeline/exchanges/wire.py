@@ -31,7 +31,10 @@ Crc32: TypeAlias = Annotated[int, Meta(ge=0, lt=2**32)]
 Decode: TypeAlias = Callable[[bytes, int], list[Event]]
 """(payload, ts_recv in UTC ns) → events."""
 
-_NS_OF_LAST_DIGIT = {digits: 10 ** (9 - digits) for digits in range(1, 10)}
+_SECOND_LENGTH = len("2026-07-16T20:28:52")
+_SCALE = {_SECOND_LENGTH + 2 + digits: 10 ** (9 - digits) for digits in range(1, 10)}
+"""ns of a fraction's last digit, by the length of the whole text."""
+
 _SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _USABLE_YEARS = range(1971, 2262)
@@ -56,17 +59,19 @@ def utc_ns(text: str) -> int:
     0 = no usable time: "", or a year that exchanges send in place of one (0001, 1970) or that
     int64 ns can't hold. Raises ValueError for any other text.
     """
-    if not text:
-        return 0
-    second = _second_ns(text[:19])
-    fraction = text[20:-1]
-    if text[-1] != "Z" or not text.isascii():
+    scale = _SCALE.get(len(text))
+    if scale is None:
+        if text and text[_SECOND_LENGTH:] != "Z":
+            raise ValueError(f"{text!r} is not a UTC time with at most 9 fraction digits")
+        return _second_ns(text[:_SECOND_LENGTH]) if text else 0
+    fraction = text[_SECOND_LENGTH + 1 : -1]
+    if (
+        text[_SECOND_LENGTH] != "."
+        or text[-1] != "Z"
+        or not (fraction.isdecimal() and fraction.isascii())
+    ):
         raise ValueError(f"{text!r} is not a UTC time")
-    if not fraction and len(text) == len("2026-07-16T20:28:52Z"):
-        return second
-    scale = _NS_OF_LAST_DIGIT.get(len(fraction))
-    if scale is None or text[19] != "." or not fraction.isdecimal():
-        raise ValueError(f"{text!r} is not a UTC time with at most 9 fraction digits")
+    second = _second_ns(text[:_SECOND_LENGTH])
     return second and second + int(fraction) * scale
 
 
@@ -80,17 +85,19 @@ def decoder(
     for a frame that is not as documented, which becomes DecodeError.
     """
     start = f'{{"{key}":"'.encode()
+    begin = len(start)
 
-    def reader_for(payload: bytes) -> Decode:
+    def searched(payload: bytes) -> Decode:
         raw = _ANY_OBJECT.decode(payload).get(key)
         return control if raw is None else reader_of(_TEXT.decode(raw).encode()) or control
 
     def decode(payload: bytes, ts_recv: int) -> list[Event]:
-        reader = None
         try:
             if payload.startswith(start):
-                reader = reader_of(payload[len(start) : payload.find(b'"', len(start))])
-            return (reader or reader_for(payload))(payload, ts_recv)
+                reader = reader_of(payload[begin : payload.find(b'"', begin)])
+                if reader is not None:
+                    return reader(payload, ts_recv)
+            return searched(payload)(payload, ts_recv)
         # Every error of msgspec and of text decoding is a ValueError; nesting ends in the other.
         except (ValueError, RecursionError) as error:
             excerpt = payload[:_EXCERPT]

@@ -60,7 +60,7 @@ class Limits:
         period_ns: the grid's period.
         clock: which time puts an event into a period.
         min_valid_share: fewest ticks with a valid book, of those outside declared losses.
-        max_clock_offset_ns: how far the local clock may be from the exchange's, either way.
+        max_clock_offset_ns: most that the quickest event may take by the two clocks, or fall short.
         max_funding_rate: largest size of a funding rate per interval (0.05 = 5 %).
         funding_slack_ns: how late a funding update may still name the settlement just past.
         rounding: relative difference that two sums of the same numbers in another order may have.

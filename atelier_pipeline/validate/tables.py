@@ -52,9 +52,7 @@ class Table:
         return [(field.name, _TYPES[field.type]) for field in self.schema]
 
 
-_QUALITY = frozenset(
-    {"n_trades", "n_liquidations", "n_late", "bid_levels", "ask_levels", "book_age_ns"}
-)
+_QUALITY = frozenset({"n_trades", "n_liquidations", "bid_levels", "ask_levels", "book_age_ns"})
 _NULLABLE: dict[str, frozenset[str]] = {
     "fundings": frozenset({"next_funding_ts", "interval_hours"}),
     "open_interests": frozenset({"open_interest_value"}),

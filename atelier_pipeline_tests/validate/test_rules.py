@@ -315,13 +315,19 @@ TRADE = {
                     }
                 ]
             },
-            id="a clock half a second off",
+            id="a clock half a second behind",
         ),
         pytest.param(
             "captures",
-            change(2, latency_p50_ns=-600 * MS),
+            lambda rows: [row | {"clock_offset_ns": 501 * MS} for row in rows],
             {"raw/clock_offset": ...},
-            id="events received before they happened",
+            id="a clock half a second ahead",
+        ),
+        pytest.param(
+            "captures",
+            change(2, clock_offset_ns=900 * MS),
+            {},
+            id="nothing: a slow feed is no slow clock",
         ),
         pytest.param(
             "trades_sync",

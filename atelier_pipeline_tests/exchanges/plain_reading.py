@@ -24,6 +24,8 @@ TAKER_OF_MAKER = {"BUY": "sell", "SELL": "buy"}
 
 
 def ns(text: str) -> int:
+    if text < "1971":
+        return 0
     day, _, fraction = text.removesuffix("Z").partition(".")
     seconds = datetime.fromisoformat(day + "+00:00").timestamp()
     return int(Decimal(seconds) * 10**9) + int(Decimal(f"0.{fraction or 0}") * 10**9)
@@ -83,7 +85,8 @@ def bybit(exchange: str, text: bytes, ts_recv: int) -> list[Event]:
             )
             for item in data
         ]
-    assert channel == "tickers"
+    if channel != "tickers" or exchange != "bybit":
+        return []
 
     def given(field: str) -> float | None:
         return number(data[field]) if data.get(field) else None
@@ -121,6 +124,8 @@ def bybit_reply(frame: dict[str, Any]) -> list[Event]:
 
 def coinbase(text: bytes, ts_recv: int) -> list[Event]:
     frame = json.loads(text)
+    if "channel" not in frame:
+        return [Refused(reason=frame["message"])]
     events: list[Event] = [ConnectionSequence(frame["sequence_num"])]
     for event in frame["events"]:
         if frame["channel"] == "l2_data":
@@ -147,6 +152,7 @@ def coinbase(text: bytes, ts_recv: int) -> list[Event]:
                 )
             )
         elif frame["channel"] == "market_trades":
+            is_history = event["type"] == "snapshot"
             events += [
                 Trade(
                     exchange="coinbase",
@@ -157,8 +163,9 @@ def coinbase(text: bytes, ts_recv: int) -> list[Event]:
                     id=trade["trade_id"],
                     ts_event=ns(trade["time"]),
                     ts_recv=ts_recv or ns(trade["time"]),
+                    is_history=is_history,
                 )
-                for trade in event["trades"]
+                for trade in event["trades"][:: -1 if is_history else 1]
             ]
         elif frame["channel"] == "heartbeats":
             events.append(Heartbeat(ts_event=ns(frame["timestamp"])))
@@ -176,6 +183,8 @@ def coinbase_exchange(text: bytes, ts_recv: int) -> list[Event]:
     frame = json.loads(text)
     if frame["type"] == "ticker":
         return []
+    if frame["type"] == "error":
+        return [Refused(reason=f"{frame['message']}: {frame['reason']}")]
     if frame["type"] == "subscriptions":
         topics = [
             Topic("level2_batch" if channel["name"] == "level2_50" else channel["name"], product)
@@ -221,6 +230,8 @@ def kraken(text: bytes, ts_recv: int) -> list[Event]:
         return kraken_reply(frame)
     if frame["channel"] in {"heartbeat", "status"}:
         return [Heartbeat()]
+    if frame["channel"] == "instrument":
+        return []
     read = {"book": kraken_book, "trade": kraken_trade}[frame["channel"]]
     is_snapshot = frame["type"] == "snapshot"
     return [read(item, ts_recv, is_snapshot=is_snapshot) for item in frame["data"]]
@@ -228,13 +239,16 @@ def kraken(text: bytes, ts_recv: int) -> list[Event]:
 
 def kraken_reply(frame: dict[str, Any]) -> list[Event]:
     request_id = frame.get("req_id")
+    if frame["method"] == "pong":
+        return [Heartbeat(ts_event=ns(frame["time_out"]))]
     if "error" in frame:
         return [Refused(reason=frame["error"], request_id=request_id)]
     if frame["method"] == "unsubscribe":
         return [Acknowledged(request_id=request_id)]
     result = frame["result"]
     topics = (Topic(result["channel"], result["symbol"]),)
-    return [Acknowledged(request_id=request_id, topics=topics, depth=int(result["depth"]))]
+    depth = int(result["depth"]) if "depth" in result else None
+    return [Acknowledged(request_id=request_id, topics=topics, depth=depth)]
 
 
 def kraken_book(item: dict[str, Any], ts_recv: int, *, is_snapshot: bool) -> NormalizedDelta:

@@ -8,7 +8,12 @@ import pytest
 from atelier_pipeline.exchanges.contract import ConnectionSequence
 from atelier_pipeline.exchanges.registry import EXCHANGES
 from atelier_pipeline.market.events import NormalizedDelta, TickerUpdate, Trade
-from atelier_pipeline_tests.exchanges.own_recordings import frames_in
+from atelier_pipeline_tests.exchanges.own_recordings import (
+    as_json,
+    expected_events,
+    frames_in,
+    own_frames,
+)
 from atelier_pipeline_tests.exchanges.plain_reading import READINGS
 
 
@@ -29,6 +34,12 @@ def test_every_recorded_frame_decodes_to_what_a_plain_reading_of_its_json_gives(
     for path in paths:
         for line, (ts_recv, payload) in enumerate(frames_in(path), 1):
             assert decode(payload, ts_recv) == plain(payload, ts_recv), f"{path.name}:{line}"
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_the_events_beside_each_own_recording_are_those_of_a_plain_reading(name: str):
+    plain = [as_json(READINGS[name](payload, ts_recv)) for ts_recv, payload in own_frames(name)]
+    assert plain == expected_events(name)
 
 
 @pytest.mark.parametrize("name", EXCHANGES)

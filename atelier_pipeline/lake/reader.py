@@ -19,6 +19,9 @@ from atelier_pipeline.market.window import Window
 
 _ROWS_AT_ONCE = 1 << 14
 
+_UNREADABLE = (OSError, ValueError, pa.ArrowException)
+"""What pyarrow raises for damaged files; a name that is no UTF-8 is a plain ValueError."""
+
 
 class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
     """What a lake holds of one kind and mode of one symbol; for frames, of one collector.
@@ -50,7 +53,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         check_schema(file.schema_arrow.remove_metadata(), schema, str(path))
         try:
             table = file.read(columns=None if columns is None else list(columns))
-        except (OSError, pa.ArrowException) as error:
+        except _UNREADABLE as error:
             raise LakeError(f"{path} is damaged: {error}") from error
     return table.replace_schema_metadata(None)
 
@@ -63,7 +66,7 @@ def iterate(path: Path) -> Iterator[pa.RecordBatch]:
         try:
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
                 yield batch.replace_schema_metadata(None)
-        except (OSError, pa.ArrowException) as error:
+        except _UNREADABLE as error:
             raise LakeError(f"{path} is damaged: {error}") from error
 
 
@@ -144,7 +147,7 @@ def _open(path: Path) -> pq.ParquetFile:
         file = pq.ParquetFile(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise LakeError(f"{path} does not exist") from None
-    except (OSError, pa.ArrowException) as error:
+    except _UNREADABLE as error:
         raise LakeError(f"{path} is no whole Parquet file: {error}") from error
     try:
         _check_version(from_text(_notes(file), path), path)
@@ -162,4 +165,4 @@ def _check_version(footer: Footer, path: Path) -> None:
 
 def _notes(file: pq.ParquetFile) -> dict[str, str]:
     metadata: dict[bytes, bytes] = file.metadata.metadata or {}
-    return {key.decode(): value.decode(errors="replace") for key, value in metadata.items()}
+    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in metadata.items()}

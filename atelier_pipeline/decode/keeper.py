@@ -120,6 +120,11 @@ class BookKeeper:
         """Whether its connection has sent a snapshot."""
         return self._carry.begun
 
+    @property
+    def link(self) -> int:
+        """The link of the last message; NO_LINK before the first."""
+        return self._carry.link
+
     def take(self, messages: BookMessages, breaks: Sequence[Break]) -> Judged:
         """Judges a stretch of messages, and applies them.
 

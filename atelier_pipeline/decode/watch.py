@@ -1,0 +1,124 @@
+"""What a running capture must know of its frames, by the same stages that sealing uses.
+
+Nothing here is written to a file: files come from the journal alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import pyarrow as pa
+
+from atelier_pipeline.decode.columns import BookMessages, nothing_of
+from atelier_pipeline.decode.decoder import Decoded, Decoder, Feed
+from atelier_pipeline.decode.keeper import BookKeeper
+from atelier_pipeline.decode.links import ENDS, Break, breaks_of_book
+from atelier_pipeline.decode.losses import CONNECTION, SYMBOL
+from atelier_pipeline.decode.scope import Scope
+from atelier_pipeline.exchanges.contract import Acknowledged, Refused
+from atelier_pipeline.market.datasets import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenBook:
+    """A book that lost something on a living connection: it must be subscribed to again.
+
+    `scope` is `connection` where the evidence covers every book of the connection.
+    """
+
+    connection: int
+    symbol: str
+    cause: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a batch of frames told.
+
+    Attributes:
+        answers: (connection, acknowledgement or refusal), in order.
+        broken: books that were whole before, or had not begun, and are broken now.
+        undecodable: (connection, reason) of each frame that is not as documented.
+        events: how many events each feed had.
+    """
+
+    answers: Sequence[tuple[int, Acknowledged | Refused]]
+    broken: Sequence[BrokenBook]
+    undecodable: Sequence[tuple[int, str]]
+    events: Mapping[Feed, int]
+
+
+class Watch:
+    """Follows a capture batch by batch.
+
+    Attributes:
+        newest: newest event time of each feed, UTC ns; 0 = no event yet.
+        streaming: connections that have brought events.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self.newest: dict[Feed, int] = {
+            (symbol, dataset): 0
+            for symbol, datasets in scope.datasets.items()
+            for dataset in Dataset
+            if dataset in datasets
+        }
+        self.streaming: set[int] = set()
+        self._integrity = scope.exchange.book_integrity
+        self._decoder = Decoder(scope)
+        self._keepers = {
+            symbol: BookKeeper(scope.kept_depth_of(symbol), self._integrity)
+            for symbol, dataset in self.newest
+            if dataset is Dataset.ORDERBOOKS
+        }
+        self._broken: set[str] = set()
+
+    def look(self, batch: pa.RecordBatch) -> Sight:
+        """Takes in the next frames, schema FRAMES."""
+        self._decoder.read(batch)
+        decoded = self._decoder.flush()
+        for feed, arrivals in decoded.feeds.items():
+            self.newest[feed] = max(self.newest[feed], int(arrivals.ts_event.max()))
+            self.streaming |= {self._connection(link) for link in set(arrivals.link.tolist())}
+        errors = [each for each in decoded.breaks if each.cause == "decode_error"]
+        return Sight(
+            answers=[(self._connection(each.link), each.event) for each in decoded.answers],
+            broken=[book for symbol in self._keepers for book in self._judge(symbol, decoded)],
+            undecodable=[(self._connection(each.link), each.detail) for each in errors],
+            events={feed: len(arrivals) for feed, arrivals in decoded.feeds.items()},
+        )
+
+    def has_passed(self, time_ns: int) -> bool:
+        """Whether every feed's own time is at or behind `time_ns`."""
+        return min(self.newest.values(), default=0) >= time_ns
+
+    def whole(self, symbol: str) -> bool:
+        """Whether the book of a symbol is known."""
+        return self._keepers[symbol].whole
+
+    def _connection(self, link: int) -> int:
+        return self._decoder.links[link].connection
+
+    def _judge(self, symbol: str, decoded: Decoded) -> list[BrokenBook]:
+        """The symbol's book where it has just broken."""
+        keeper = self._keepers[symbol]
+        messages = decoded.feeds.get((symbol, Dataset.ORDERBOOKS))
+        breaks = breaks_of_book(decoded.breaks, self._decoder.links, symbol, self._integrity)
+        known = len(keeper.losses)
+        keeper.take(cast("BookMessages", messages or nothing_of(Dataset.ORDERBOOKS)), breaks)
+        was_broken = symbol in self._broken
+        self._broken.discard(symbol)
+        if keeper.whole or not keeper.begun or (breaks and breaks[-1].cause in ENDS):
+            return []
+        self._broken.add(symbol)
+        causes = [loss.cause for loss in keeper.losses[known:]]
+        return [] if was_broken else [self._broken_book(symbol, causes, breaks)]
+
+    def _broken_book(
+        self, symbol: str, causes: Sequence[str], breaks: Sequence[Break]
+    ) -> BrokenBook:
+        connection = self._connection(self._keepers[symbol].link)
+        if causes:
+            return BrokenBook(connection, symbol, causes[-1], SYMBOL)
+        return BrokenBook(connection, symbol, breaks[-1].cause, CONNECTION)

@@ -165,4 +165,7 @@ def _check_version(footer: Footer, path: Path) -> None:
 
 def _notes(file: pq.ParquetFile) -> dict[str, str]:
     metadata: dict[bytes, bytes] = file.metadata.metadata or {}
-    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in metadata.items()}
+    return {
+        key.decode(errors="replace"): value.decode(errors="replace")
+        for key, value in metadata.items()
+    }

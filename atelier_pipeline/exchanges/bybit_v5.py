@@ -235,7 +235,7 @@ def _reply(payload: bytes, _ts_recv: int) -> list[Event]:
         return [Heartbeat()]
     if reply.success is False:
         return [_refused(reply)]
-    if reply.op in {"subscribe", "unsubscribe"} and reply.success:
+    if reply.op == "subscribe" and reply.success:
         return [Acknowledged(request_id=reply.req_id or None)]
     if reply.topic or reply.op:
         return []

@@ -149,20 +149,18 @@ def _trade(trade: _Trade, ts_recv: int, *, is_history: bool) -> Trade:
 
 def _subscriptions(payload: bytes, _ts_recv: int) -> list[Event]:
     message = _SUBSCRIPTIONS.decode(payload)
-    acknowledged = [
-        Acknowledged(topics=tuple(_acknowledged_topics(event.subscriptions)))
-        for event in message.events
-    ]
+    subscribed = (_topics(event.subscriptions) for event in message.events)
+    acknowledged = [Acknowledged(topics=topics) for topics in subscribed if topics]
     return [ConnectionSequence(message.sequence_num), *acknowledged]
 
 
-def _acknowledged_topics(subscriptions: dict[str, list[str]]) -> list[Topic]:
-    return [
+def _topics(subscriptions: dict[str, list[str]]) -> tuple[Topic, ...]:
+    return tuple(
         # {"heartbeats": ["heartbeats"]}: a channel without products.
         Topic(channel) if channel == _HEARTBEATS else Topic(channel, feed_symbol(product))
         for channel, products in subscriptions.items()
         for product in products
-    ]
+    )
 
 
 def _heartbeat(payload: bytes, _ts_recv: int) -> list[Event]:

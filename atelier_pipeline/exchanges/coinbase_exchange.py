@@ -149,7 +149,7 @@ def _subscriptions(payload: bytes, _ts_recv: int) -> list[Event]:
         for channel in _SUBSCRIPTIONS.decode(payload).channels
         for product in channel.product_ids
     ]
-    return [Acknowledged(topics=tuple(topics))]
+    return [Acknowledged(topics=tuple(topics))] if topics else []
 
 
 def _other(payload: bytes, _ts_recv: int) -> list[Event]:

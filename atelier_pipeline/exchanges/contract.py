@@ -32,10 +32,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange accepted a request: by its id, by topics, or both, as the exchange tells it.
+    """The exchange accepted a subscription: by its request's id, by topics, or both, as it tells.
 
-    `topics` are subscribed from now on; an accepted unsubscription names none. `depth` is that of
-    the acknowledged order books, where the exchange repeats it.
+    An accepted unsubscription is no event. `depth` is that of the acknowledged order books, where
+    the exchange repeats it.
     """
 
     request_id: str | None = None

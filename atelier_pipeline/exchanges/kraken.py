@@ -179,8 +179,6 @@ def _reply(payload: bytes, _ts_recv: int) -> list[Event]:
         return [_refused(reply)]
     if reply.method == "pong":
         return [Heartbeat(ts_event=utc_ns(reply.time_out))]
-    if reply.method == "unsubscribe":
-        return [Acknowledged(request_id=_request_id(reply))]
     if reply.method == "subscribe" and reply.result is not None:
         return [_acknowledged(reply, reply.result)]
     if reply.channel or reply.method:

@@ -244,7 +244,7 @@ def kraken_reply(frame: dict[str, Any]) -> list[Event]:
     if "error" in frame:
         return [Refused(reason=frame["error"], request_id=request_id)]
     if frame["method"] == "unsubscribe":
-        return [Acknowledged(request_id=request_id)]
+        return []
     result = frame["result"]
     topics = (Topic(result["channel"], result["symbol"]),)
     depth = int(result["depth"]) if "depth" in result else None

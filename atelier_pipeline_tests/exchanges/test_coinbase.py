@@ -197,9 +197,10 @@ def test_an_ack_tells_all_that_is_subscribed_and_heartbeats_have_no_symbol():
     assert EXCHANGE.decode(frame, NOW) == [ConnectionSequence(7), Acknowledged(topics=topics)]
 
 
-def test_an_ack_of_nothing_left_names_no_topic():
-    frame = message("subscriptions", {"subscriptions": {}})
-    assert EXCHANGE.decode(frame, NOW) == [ConnectionSequence(7), Acknowledged()]
+@pytest.mark.parametrize("left", [{}, {"level2": []}], ids=str)
+def test_an_ack_of_nothing_left_accepts_nothing(left: dict[str, list[str]]):
+    frame = message("subscriptions", {"subscriptions": left})
+    assert EXCHANGE.decode(frame, NOW) == [ConnectionSequence(7)]
 
 
 @pytest.mark.parametrize("counter", [75497, "75497"])

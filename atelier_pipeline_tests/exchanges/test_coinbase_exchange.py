@@ -138,8 +138,9 @@ def test_an_ack_is_cumulative_and_calls_the_batched_book_level2_50():
     assert EXCHANGE.decode(payload, NOW) == [Acknowledged(topics=topics)]
 
 
-def test_an_ack_of_nothing_left_names_no_topic():
-    assert EXCHANGE.decode(b'{"type":"subscriptions","channels":[]}', NOW) == [Acknowledged()]
+@pytest.mark.parametrize("channels", [b"[]", b'[{"name":"level2_50","product_ids":[]}]'])
+def test_an_ack_of_nothing_left_accepts_nothing(channels: bytes):
+    assert EXCHANGE.decode(b'{"type":"subscriptions","channels":' + channels + b"}", NOW) == []
 
 
 @pytest.mark.parametrize(

@@ -119,11 +119,11 @@ class BybitClient:
             topic.leave(self._line)
         self._joined.clear()
 
-    def restart_book(self, name: str, now: int) -> None:
-        """Have the order book topic `name` restart, for everybody who has it."""
-        topic = self._joined.get(name)
-        if isinstance(topic, BookTopic):
-            topic.restart(now)
+    def restart_books(self, symbol: str | None, now: int) -> None:
+        """Have the subscribed order books of `symbol` (None = all) restart, for everybody."""
+        for name, topic in self._joined.items():
+            if isinstance(topic, BookTopic) and symbol in {None, name.rpartition(".")[2]}:
+                topic.restart(now)
 
     def _drop_if_idle(self, now: int) -> None:
         del now

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.simulator import bybit, coinbase, coinbase_exchange, kraken
+from atelier_pipeline.simulator.faults import Faults
 from atelier_pipeline.simulator.session import Desk, Session
 from atelier_pipeline.simulator.venue import LEVELS, Venue
 
@@ -38,11 +39,16 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 class Simulation:
-    """One simulated exchange: its market, its protocol and its connections."""
+    """One simulated exchange: its market, its protocol and its connections.
+
+    Attributes:
+        faults: what goes wrong on its connections; None = nothing.
+    """
 
     def __init__(
         self, exchange: str, *, seed: int, rate: float, start_ns: int, levels: int = LEVELS
     ) -> None:
+        self.faults: Faults | None = None
         self.venue = Venue(exchange, seed=seed, rate=rate, start_ns=start_ns, levels=levels)
         self._desk = PROTOCOLS[exchange].desk(self.venue)
         self._connections = 0
@@ -58,4 +64,7 @@ class Simulation:
     def session(self) -> Session:
         """A new connection; the first is number 1."""
         self._connections += 1
-        return Session(self.venue, self._desk, self._connections)
+        session = Session(self.venue, self._desk, self._connections)
+        if self.faults:
+            self.faults.befall(session)
+        return session

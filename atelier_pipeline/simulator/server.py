@@ -11,7 +11,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from http import HTTPStatus
 
 from websockets.asyncio.server import ServerConnection
@@ -22,6 +22,7 @@ from websockets.protocol import State
 
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.simulator.exchanges import PROTOCOLS, Simulation
+from atelier_pipeline.simulator.faults import Faults
 from atelier_pipeline.simulator.session import Outgoing, Session
 from atelier_pipeline.simulator.venue import LEVELS, TrueBook
 
@@ -190,6 +191,7 @@ async def serve(  # noqa: PLR0913 - one keyword per setting, each with a default
     levels: int = LEVELS,
     clock: Callable[[], int] = time.time_ns,
     tap: Tap | None = None,
+    faults: Faults | None = None,
     allow_remote: bool = False,
 ) -> AsyncGenerator[Server]:
     """Serve the simulated exchanges while the context is open.
@@ -203,12 +205,15 @@ async def serve(  # noqa: PLR0913 - one keyword per setting, each with a default
         levels: levels per side of a whole book.
         clock: the time in UTC ns.
         tap: hears every message as it goes to a socket.
+        faults: what goes wrong on the connections; None = nothing.
         allow_remote: let other machines connect.
 
     Raises SettingsError for a host, port, exchange or rate that cannot be used.
     """
     _check_host(host, allow_remote=allow_remote)
     simulations = _simulations(exchanges, seed=seed, rate=rate, levels=levels, start_ns=clock())
+    for simulation in simulations.values():
+        simulation.faults = faults
     server = Server(simulations, clock, tap)
     try:
         listening = await serve_websockets(
@@ -265,29 +270,26 @@ def run(
     rate: float = 20.0,
     *,
     allow_remote: bool = False,
+    faults: Faults | None = None,
     announce: Callable[[str], None] = print,
 ) -> None:
     """Serve until SIGINT or SIGTERM; say the addresses first. Errors as in `serve`."""
-    asyncio.run(_run(host, port, seed, rate, allow_remote=allow_remote, announce=announce))
+    serving = serve(
+        host=host, port=port, seed=seed, rate=rate, allow_remote=allow_remote, faults=faults
+    )
+    market = f"seed {seed}, {rate:g} book messages/s per symbol"
+    asyncio.run(_until_told(serving, market, announce))
 
 
-async def _run(
-    host: str,
-    port: int,
-    seed: int,
-    rate: float,
-    *,
-    allow_remote: bool,
-    announce: Callable[[str], None],
+async def _until_told(
+    serving: AbstractAsyncContextManager[Server], market: str, announce: Callable[[str], None]
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    async with serve(
-        host=host, port=port, seed=seed, rate=rate, allow_remote=allow_remote
-    ) as server:
-        announce(f"simulated exchanges, seed {seed}, {rate:g} book messages/s per symbol:")
+    async with serving as server:
+        announce(f"simulated exchanges, {market}:")
         for name in server.exchanges:
             announce(f"  {server.url}/{name}")
         announce("Ctrl-C stops them.")

@@ -6,9 +6,9 @@ the exchange sent it, which is never after that of a later one.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 from atelier_pipeline.simulator.agenda import Agenda
 from atelier_pipeline.simulator.venue import TrueBook, Venue, seeded
@@ -28,8 +28,16 @@ class Closing(NamedTuple):
     reason: str = ""
 
 
-Shaper: TypeAlias = Callable[[list[Outgoing], int], list[Outgoing]]
-"""(messages that the exchange sends, now) → messages that reach the socket: the seam for faults."""
+class Shaper(Protocol):
+    """What stands between the exchange and the socket: the seam for faults."""
+
+    def incoming(self, text: str, now: int) -> None:
+        """The client said `text`: have the session's client receive it, or not."""
+        ...
+
+    def outgoing(self, sent: list[Outgoing], now: int) -> list[Outgoing]:
+        """The exchange sent messages; what is returned reaches the socket by `now`."""
+        ...
 
 
 class Client(Protocol):
@@ -102,7 +110,7 @@ class Session:
     Attributes:
         client: the exchange's side of the connection.
         number: of the connection, among those to its exchange; the first is 1.
-        shaper: what happens to messages between the exchange and the socket; None = nothing.
+        shaper: what happens to messages on their way; None = nothing.
     """
 
     def __init__(self, venue: Venue, desk: Desk, number: int) -> None:
@@ -132,7 +140,10 @@ class Session:
     def on_message(self, text: str, now: int) -> list[Outgoing]:
         """The client sent `text`, which arrived at `now`."""
         self._venue.agenda.run_until(now)
-        self.client.received(text, now)
+        if self.shaper:
+            self.shaper.incoming(text, now)
+        else:
+            self.client.received(text, now)
         return self._drain(now)
 
     def tick(self, now: int) -> list[Outgoing]:
@@ -149,6 +160,19 @@ class Session:
         self._line.is_open = False
         self.client.closed()
 
+    def receive_without(self, symbols: Iterable[str], text: str, now: int) -> None:
+        """Have the exchange hear `text` as if it did not list `symbols`."""
+        with self._venue.delisted(symbols):
+            self.client.received(text, now)
+
+    def receive_later(self, delay_ns: int, text: str) -> None:
+        """Have the exchange hear `text` after a delay."""
+        self._line.later(delay_ns, lambda now: self.client.received(text, now))
+
+    def end(self, closing: Closing) -> None:
+        """Have the exchange end the connection."""
+        self._line.close(closing)
+
     def book(self, symbol: str, depth: int | None = None) -> TrueBook:
         """The exchange's own book of `symbol`. Raises KeyError where it has no such symbol."""
         return self._venue.book(symbol, depth)
@@ -156,4 +180,4 @@ class Session:
     def _drain(self, now: int) -> list[Outgoing]:
         sent = list(self._line.outbox)
         self._line.outbox.clear()
-        return self.shaper(sent, now) if self.shaper else sent
+        return self.shaper.outgoing(sent, now) if self.shaper else sent

@@ -1,7 +1,8 @@
 """A simulated exchange without its protocol: its symbols' running markets and their clock."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple
 
@@ -126,6 +127,7 @@ class Venue:
         self.agenda = Agenda(start_ns)
         self._fairs: dict[str, FairPrice] = {}
         self._tapes: dict[str, Tape] = {}
+        self._delisted: frozenset[str] = frozenset()
 
     def fair(self, asset: str) -> FairPrice:
         """The price that all exchanges of one seed agree on."""
@@ -135,7 +137,16 @@ class Venue:
 
     def lists(self, symbol: str) -> bool:
         """Whether the exchange has `symbol`, in its own spelling."""
-        return symbol in LISTINGS[self.exchange]
+        return symbol in LISTINGS[self.exchange] and symbol not in self._delisted
+
+    @contextmanager
+    def delisted(self, symbols: Iterable[str]) -> Generator[None]:
+        """Pretend, while the context is open, that there are no such symbols."""
+        self._delisted = frozenset(symbols)
+        try:
+            yield
+        finally:
+            self._delisted = frozenset()
 
     def tape(self, symbol: str) -> Tape:
         """The running market of `symbol`. Raises KeyError where the exchange has none."""

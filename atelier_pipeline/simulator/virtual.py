@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.simulator.exchanges import PROTOCOLS, Simulation
+from atelier_pipeline.simulator.faults import Faults
 from atelier_pipeline.simulator.session import Outgoing, Session
 from atelier_pipeline.simulator.venue import LEVELS, TrueBook, seeded
 from atelier_pipeline.simulator.wire import NS_PER_SECOND
@@ -38,7 +39,7 @@ class Frames(Iterator[tuple[int, bytes]]):
     def __next__(self) -> tuple[int, bytes]:
         while not self._waiting:
             due = self.session.next_due()
-            if due is None or due >= self._end_ns:
+            if due is None or due >= self._end_ns or self.session.closing:
                 raise StopIteration
             self._waiting.extend(self.session.tick(due))
         return self._receive(self._waiting.popleft())
@@ -65,6 +66,7 @@ def frames(  # noqa: PLR0913 - one keyword per setting, each with a default
     duration_s: float = 10.0,
     rate: float = 20.0,
     levels: int = LEVELS,
+    faults: Faults | None = None,
 ) -> Frames:
     """What a client of the simulated `exchange` receives that subscribes `symbols`.
 
@@ -78,10 +80,12 @@ def frames(  # noqa: PLR0913 - one keyword per setting, each with a default
         duration_s: for how long, in seconds.
         rate: order book messages per second and symbol.
         levels: levels per side of the whole book.
+        faults: what goes wrong; None = nothing.
 
     Raises ValueError for an exchange that is not simulated.
     """
     simulation = Simulation(exchange, seed=seed, rate=rate, start_ns=start_ns, levels=levels)
+    simulation.faults = faults
     protocol = PROTOCOLS[exchange]
     wanted = protocol.datasets if datasets is None else frozenset(datasets)
     asked = protocol.requests(symbols, wanted, depth)

@@ -140,7 +140,7 @@ def test_a_restart_sends_the_whole_book_as_a_delta_numbered_one():
     topic = "orderbook.50.BTCUSDT"
     client.say(subscribe(topic))
     client.wait(1)
-    client.session.client.restart_book(topic, client.now)
+    client.session.client.restart_books("BTCUSDT", client.now)
     messages = of_topic(client.wait(1), topic)
     numbers = [int(message["data"]["u"]) for message in messages]
     assert numbers[numbers.index(1) :] == list(range(1, numbers[-1] + 1))

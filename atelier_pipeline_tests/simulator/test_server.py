@@ -13,9 +13,10 @@ from websockets.exceptions import ConnectionClosed
 
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.exchanges.registry import EXCHANGES
+from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.events import NormalizedDelta
 from atelier_pipeline.market.orderbook import OrderbookDelta
-from atelier_pipeline.simulator import serve
+from atelier_pipeline.simulator import Fault, Faults, Script, serve
 from atelier_pipeline.simulator.exchanges import PROTOCOLS
 
 BTC = {
@@ -25,6 +26,7 @@ BTC = {
     "coinbase_exchange": "BTC-USD",
     "kraken": "BTC/USD",
 }
+SPOT = frozenset({Dataset.ORDERBOOKS, Dataset.TRADES})
 CODE = "from atelier_pipeline.simulator import run; run(port=0)"
 
 
@@ -41,6 +43,11 @@ async def how_it_ends(server, exchange):
         with pytest.raises(ConnectionClosed) as closed:
             await connection.recv()
         return closed.value
+
+
+async def hear_all(connection, received):
+    while True:
+        received.append(await connection.recv())
 
 
 @pytest.mark.parametrize("exchange", PROTOCOLS)
@@ -121,13 +128,35 @@ def test_an_exchange_that_wants_to_disconnect_closes_the_socket():
 
 
 def test_a_silent_bybit_connection_dies_without_a_close_frame():
-    times = iter(range(0, 10**14, 500_000_000))
+    times = iter(range(0, 10**15, 5_000_000_000))
 
     async def main():
         async with serve(exchanges=["bybit"], levels=200, clock=lambda: next(times)) as server:
             return await how_it_ends(server, "bybit")
 
     assert asyncio.run(asyncio.wait_for(main(), 20)).rcvd is None
+
+
+def test_faults_reach_the_socket_garbage_as_binary_and_an_abort_without_a_close_frame():
+    faults = [
+        Fault(what="garbage", channel="heartbeat", count=1, size_bytes=64),
+        Fault(what="abort", after_secs=1.5),
+    ]
+
+    async def main():
+        async with (
+            serve(exchanges=["kraken"], levels=50, faults=Faults(Script(faults=faults))) as server,
+            connect(f"{server.url}/kraken") as connection,
+        ):
+            await connection.send(PROTOCOLS["kraken"].requests(["BTC/USD"], SPOT, None)[0])
+            received = []
+            with pytest.raises(ConnectionClosed) as closed:
+                await hear_all(connection, received)
+            return received, closed.value
+
+    received, closed = asyncio.run(asyncio.wait_for(main(), 20))
+    assert [len(frame) for frame in received if isinstance(frame, bytes)] == [64]
+    assert closed.rcvd is None
 
 
 def test_a_path_that_is_no_exchange_is_not_found():

@@ -7,7 +7,7 @@ from atelier_pipeline.orchestration.checks import stage_checks
 from atelier_pipeline.orchestration.derived import aggregates_asset, catalog_asset, sync_assets
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.raw import raw_assets
-from atelier_pipeline.orchestration.sensors import capture_sensor
+from atelier_pipeline.orchestration.sensors import WINDOW_JOB, capture_sensor
 from atelier_pipeline.settings import load_settings
 from atelier_pipeline.validate.rule import Stage
 
@@ -16,7 +16,7 @@ def house(installation: Installation) -> dg.Definitions:
     """All assets, checks, jobs and sensors of one installation."""
     partitions = installation.partitions()
     window_job = dg.define_asset_job(
-        "window_job",
+        WINDOW_JOB,
         description="One window of one collector: capture, sync, aggregates, and their checks.",
         partitions_def=partitions,
         executor_def=dg.in_process_executor,
@@ -30,7 +30,7 @@ def house(installation: Installation) -> dg.Definitions:
         ],
         asset_checks=[stage_checks(stage, partitions) for stage in Stage],
         jobs=[window_job],
-        sensors=[capture_sensor("window_job"), automation_sensor()],
+        sensors=[capture_sensor(), automation_sensor()],
         resources={"installation": installation},
         executor=dg.in_process_executor,
     )

@@ -1,6 +1,6 @@
-"""What follows by itself when raw files are made again: sync files, aggregates, the catalog.
+"""What follows by itself when raw files are made again: checks, sync files, aggregates, catalog.
 
-Scheduled windows don't need it, their one run makes everything; backfills from frames do.
+Scheduled windows don't need it, their one run makes everything; rebuilt and stopped ones do.
 """
 
 import datetime as dt
@@ -10,14 +10,18 @@ import dagster as dg
 LOOKBACK = dt.timedelta(days=3650)
 
 
-def follows_raw() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
-    """When a window's upstream was made again and its blocking checks passed, for any window.
+def follows() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
+    """When what a window's asset or check depends on was made again, for any window.
 
     `eager` alone looks at the latest window only, which here is one that has not opened yet.
     """
     any_window = dg.AutomationCondition.in_latest_time_window(lookback_delta=LOOKBACK)
-    eager = dg.AutomationCondition.eager().replace("in_latest_time_window", any_window)
-    return eager & dg.AutomationCondition.all_deps_blocking_checks_passed()
+    return dg.AutomationCondition.eager().replace("in_latest_time_window", any_window)
+
+
+def follows_checked() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
+    """As `follows`, once the checks of what it depends on have not found an error."""
+    return follows() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
 
 def follows_any_window() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
@@ -33,5 +37,5 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         target=dg.AssetSelection.all(),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Makes sync files, aggregates and the catalog again where raw files were.",
+        description="Checks raw files made again, and makes again what is derived from them.",
     )

@@ -12,6 +12,7 @@ from dagster import PreviewWarning
 
 from atelier_pipeline import pipeline
 from atelier_pipeline.lake.names import FileKind, Mode
+from atelier_pipeline.orchestration.automation import follows
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import COMPUTE_POOL
 from atelier_pipeline.orchestration.materialise import asset_key
@@ -56,14 +57,20 @@ def asset_of(rule: Rule) -> dg.AssetKey:
 
 
 def _spec(rule: Rule, partitions: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
-    """The state of each window is kept apart by `partitions_def`, which Dagster calls a preview."""
+    """The check of one rule, which waits until its whole stage is there.
+
+    `partitions_def` keeps the state of each window apart; Dagster calls it a preview.
+    """
+    asset, whole = asset_of(rule), _WHOLE_STAGE[rule.stage]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*partitions_def.*", PreviewWarning)
         return dg.AssetCheckSpec(
             rule.name,
-            asset=asset_of(rule),
+            asset=asset,
+            additional_deps=[whole] if asset != whole else [],
             description=rule.description,
             blocking=rule.severity is Severity.ERROR,
+            automation_condition=follows(),
             partitions_def=partitions,
         )
 

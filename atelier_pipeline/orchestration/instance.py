@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import os
 import re
+from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,11 +31,28 @@ def prepare_home(home: Path) -> None:
     version is somebody's own and stays. Limits that were changed in the UI stay too.
     """
     _put_configuration(home / SHIPPED.name)
+    (home / "stopping").unlink(missing_ok=True)
     os.environ["DAGSTER_HOME"] = str(home)
     with dg.DagsterInstance.get() as instance:
         storage = instance.event_log_storage
         if COMPUTE_POOL not in storage.get_concurrency_keys():
             storage.set_concurrency_slots(COMPUTE_POOL, COMPUTE_SLOTS)
+
+
+@contextlib.contextmanager
+def stopping(home: Path) -> Generator[None]:
+    """While the body runs, nothing that looks at `is_stopping` starts anything new."""
+    mark = home / "stopping"
+    _put_text(mark, f"{os.getpid()}\n", replace=True)
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def is_stopping(home: Path) -> bool:
+    """Whether the installation is being stopped."""
+    return (home / "stopping").exists()
 
 
 def partitions_start(home: Path, lake: Path, now_ns: int) -> dt.datetime:

@@ -10,6 +10,7 @@ import dagster as dg
 from atelier_pipeline.manifest import Collector
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.orchestration.installation import Installation
+from atelier_pipeline.orchestration.instance import is_stopping
 from atelier_pipeline.orchestration.partitions import (
     next_window,
     partition_key,
@@ -20,6 +21,7 @@ NS_PER_SEC = 1_000_000_000
 WORTH_JOINING_NS = 20 * NS_PER_SEC
 """A run needs up to 20 s to start: a window with less than that to go is left alone."""
 
+WINDOW_JOB = "window_job"
 STOPPED_TAG = "atelier/stopped"
 """On runs that were ended because the whole installation was stopped."""
 
@@ -29,20 +31,23 @@ RUN_TAGS = {
 }
 
 
-def capture_sensor(job_name: str) -> dg.SensorDefinition:
+def capture_sensor() -> dg.SensorDefinition:
     """A sensor that requests the windows in progress and about to open, each one once."""
 
     @dg.sensor(
         name="capture_windows",
-        job_name=job_name,
+        job_name=WINDOW_JOB,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Requests the capture of every window, for every collector. Turn it on once.",
     )
     def capture_windows(
         context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
-    ) -> Iterator[dg.RunRequest]:
-        yield from capture_requests(installation, context.instance)
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if is_stopping(installation.settings.dagster_home):
+            yield dg.SkipReason("the installation is being stopped")
+        else:
+            yield from capture_requests(installation, context.instance)
 
     return capture_windows
 

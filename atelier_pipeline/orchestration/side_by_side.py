@@ -18,6 +18,7 @@ from atelier_pipeline.errors import AtelierError
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.partitions import partition_key
+from atelier_pipeline.orchestration.sensors import WINDOW_JOB
 from atelier_pipeline.settings import load_settings
 
 FRONT_DOOR = "atelier_pipeline.definitions"
@@ -84,7 +85,7 @@ def _spawned(collector: str) -> WindowRun:
 def _work(collector: str, pipe: Pipe) -> None:
     """The life of one process: load, wait for the start, run, end."""
     house = importlib.import_module(FRONT_DOOR).house(Installation.of(load_settings()))
-    job = house.resolve_job_def("window_job")
+    job = house.resolve_job_def(WINDOW_JOB)
     pipe.send("ready")
     run_id, window, ends_ns = pipe.recv()
     quiet = {"console": {"config": {"log_level": "CRITICAL"}}}

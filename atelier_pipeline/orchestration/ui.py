@@ -10,23 +10,27 @@ from pathlib import Path
 
 import dagster as dg
 
-from atelier_pipeline.orchestration.instance import prepare_home
+from atelier_pipeline.orchestration.instance import prepare_home, stopping
 from atelier_pipeline.orchestration.profile import use_profile
-from atelier_pipeline.orchestration.sensors import STOPPED_TAG
+from atelier_pipeline.orchestration.sensors import STOPPED_TAG, WINDOW_JOB
 from atelier_pipeline.orchestration.simulated import simulated_exchanges
 from atelier_pipeline.settings import Settings
 
 WORKSPACE = Path(__file__).with_name("workspace.yaml")
 HOST = "127.0.0.1"
 SEALED_WITHIN_SECS = 120
+POLL_SECS = 0.5
 _UNDER_WAY = dg.RunsFilter(
+    job_name=WINDOW_JOB,
     statuses=[
         dg.DagsterRunStatus.QUEUED,
         dg.DagsterRunStatus.STARTING,
         dg.DagsterRunStatus.STARTED,
         dg.DagsterRunStatus.CANCELING,
-    ]
+    ],
 )
+_CAN_END = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED)
+"""A process that is just starting would end as failed, and be started again as crashed."""
 
 
 def run_ui(*, profile: str = "demo", port: int = 3000) -> int:
@@ -40,7 +44,11 @@ def run_ui(*, profile: str = "demo", port: int = 3000) -> int:
     """
     settings = use_profile(profile)
     prepare_home(settings.dagster_home)
-    with _ended_by_signals(), _exchanges(profile, settings), _dagster_dev(port) as process:
+    with (
+        _ended_by_signals(),
+        _exchanges(profile, settings),
+        _dagster_dev(port, settings.dagster_home) as process,
+    ):
         return process.wait()
 
 
@@ -68,24 +76,29 @@ def _ended_by_signals() -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _dagster_dev(port: int) -> Generator[subprocess.Popen[bytes]]:
+def _dagster_dev(port: int, home: Path) -> Generator[subprocess.Popen[bytes]]:
     """`dagster dev` in a session of its own, so that a Ctrl-C reaches it once, after the runs."""
     options = ["--workspace", str(WORKSPACE), "--host", HOST, "--port", str(port)]
     command = [sys.executable, "-m", "dagster", "dev", *options]
-    with subprocess.Popen(command, start_new_session=True) as process:  # noqa: S603 - our own
-        try:
-            yield process
-        finally:
-            _end_runs()
-            process.terminate()
+    with (
+        subprocess.Popen(command, start_new_session=True) as process,  # noqa: S603 - our own
+        contextlib.ExitStack() as at_end,
+    ):
+        at_end.callback(process.terminate)
+        at_end.callback(_end_captures, home)
+        yield process
 
 
-def _end_runs() -> None:
-    """Ask every run under way to end, and wait until they have; the sensor starts them again."""
+def _end_captures(home: Path) -> None:
+    """Ask every capture to seal what it has and end, and wait until they have.
+
+    Their windows are requested again if the UI is started before they are over.
+    """
     deadline = time.monotonic() + SEALED_WITHIN_SECS
-    with dg.DagsterInstance.get() as instance:
-        for run in instance.get_runs(_UNDER_WAY):
-            instance.add_run_tags(run.run_id, {STOPPED_TAG: "true"})
-            instance.run_coordinator.cancel_run(run.run_id)
-        while instance.get_runs(_UNDER_WAY) and time.monotonic() < deadline:
-            time.sleep(0.2)
+    with stopping(home), dg.DagsterInstance.get() as instance:
+        while (runs := instance.get_runs(_UNDER_WAY)) and time.monotonic() < deadline:
+            for run in runs:
+                if run.status in _CAN_END:
+                    instance.add_run_tags(run.run_id, {STOPPED_TAG: "true"})
+                    instance.run_coordinator.cancel_run(run.run_id)
+            time.sleep(POLL_SECS)

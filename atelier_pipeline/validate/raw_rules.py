@@ -192,8 +192,8 @@ RAW_RULES = (
         stage=Stage.RAW,
         severity=Severity.WARN,
         description=(
-            "The least time that any event took from the exchange's clock to the local one is within "
-            "max_clock_offset_ns of 0."
+            "The least time that an event took from the exchange's clock to the local one is at "
+            "most max_clock_offset_ns, either way."
         ),
         reads=("captures",),
         query=_CLOCKS_APART,

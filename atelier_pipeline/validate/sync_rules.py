@@ -87,9 +87,13 @@ WITH losses AS (
     FROM gaps
     WHERE dataset = 'orderbooks' AND cause NOT IN ('silence', 'late', 'bad_time')
 ),
+beginnings AS (
+    SELECT symbol, min(epoch_ns(ts_event)) AS first_ns FROM orderbooks GROUP BY symbol
+),
 judged AS (
-    SELECT symbol, epoch_ns(grid_ts) AS tick_ns, book_valid FROM snapshots
+    SELECT symbol, book_valid FROM snapshots LEFT JOIN beginnings USING (symbol)
     WHERE symbol IN (SELECT symbol FROM captures WHERE dataset = 'orderbooks')
+        AND (epoch_ns(grid_ts) <= first_ns) IS NOT TRUE
         AND NOT EXISTS (
             SELECT 1 FROM losses
             WHERE losses.symbol = snapshots.symbol
@@ -230,9 +234,10 @@ SYNC_RULES = (
         stage=Stage.SYNC,
         severity=Severity.WARN,
         description=(
-            "Of the ticks that no loss in gaps touches, at least min_valid_share have a valid book."
+            "Of the ticks after the first book message that no loss in gaps touches, at least "
+            "min_valid_share have a valid book."
         ),
-        reads=("snapshots", "gaps", "captures"),
+        reads=("snapshots", "orderbooks", "gaps", "captures"),
         query=_FEW_VALID_BOOKS,
     ),
     Rule(

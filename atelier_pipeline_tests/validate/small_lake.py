@@ -6,7 +6,7 @@ and 12 have no book. Trades come every 150 ms, one long is liquidated, funding a
 start from their opening state and change once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,9 +82,9 @@ class SmallLake:
         table = TABLES[name]
         return lake_path(lake, self.exchange, self.symbol, table.kind, table.mode, self.t0)
 
-    def write(self, lake: Path) -> Path:
+    def write(self, lake: Path, names: Iterable[str] | None = None) -> Path:
         facts = Footer(exchange=self.exchange, symbol=self.symbol, source="replay")
-        for name in self.rows:
+        for name in self.rows if names is None else names:
             write_table(self.table(name), self.path(lake, name), facts)
         return lake
 

@@ -1,6 +1,7 @@
 """The catalog shows the lake's files as they are when it is read, and a query can only read."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,9 +30,14 @@ VIEWS = [
 DAY_NS = 86_400_000 * MS
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return SmallLake().write(tmp_path_factory.mktemp("catalog") / "lake")
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Path:
-    return SmallLake().write(tmp_path / "lake")
+def lake(written: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(written, tmp_path / "lake")
 
 
 @pytest.fixture

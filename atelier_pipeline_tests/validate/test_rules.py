@@ -1,5 +1,6 @@
 """Each rule passes on a good lake and names the rows that offend on a damaged one."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ def repeat(row: int) -> Callable[[list[Row]], list[Row]]:
 
 def swap(row: int) -> Callable[[list[Row]], list[Row]]:
     return lambda rows: [*rows[:row], rows[row + 1], rows[row], *rows[row + 2 :]]
+
+
+@pytest.fixture(scope="module")
+def good_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return SmallLake().write(tmp_path_factory.mktemp("rules") / "lake")
 
 
 def test_every_rule_passes_on_a_good_lake(tmp_path: Path) -> None:
@@ -656,10 +662,11 @@ TRADE = {
     ],
 )
 def test_a_rule_names_the_rows_that_offend(
-    tmp_path: Path, table: str, damage: Any, expected: dict[str, Any]
+    good_lake: Path, tmp_path: Path, table: str, damage: Any, expected: dict[str, Any]
 ) -> None:
-    SmallLake().damaged(table, damage).write(tmp_path)
-    failures = failed(tmp_path)
+    lake = shutil.copytree(good_lake, tmp_path / "lake")
+    SmallLake().damaged(table, damage).write(lake, [table])
+    failures = failed(lake)
     assert set(failures) == set(expected)
     for name, rows in expected.items():
         assert rows is ... or failures[name] == rows
@@ -773,6 +780,28 @@ def test_a_damaged_file_fails_the_rules_that_need_it_with_the_reason(tmp_path: P
     for rows in failures.values():
         assert len(rows) == 1
         assert rows[0]["problem"].startswith("could not be judged: ")
+
+
+def test_a_book_is_not_missed_before_its_first_message(tmp_path: Path) -> None:
+    lake = SmallLake()
+    lake.damaged("orderbooks", lambda rows: [row for row in rows if row["message"] >= 5])
+    lake.damaged(
+        "orderbooks_sync", lambda rows: [r for r in rows if r["grid_ts"] > T0 + 1_240 * MS]
+    )
+    unknown = {"bid_levels": None, "ask_levels": None, "book_age_ns": None, "book_valid": False}
+    lake.damaged("snapshots", lambda rows: [*(row | unknown for row in rows[:12]), *rows[12:]])
+    lake.damaged("aggregates", lambda rows: [r | {"ob_imbalance": None} | unknown for r in rows])
+    lake.damaged("gaps", lambda _: [])
+    lake.write(tmp_path)
+    assert failed(tmp_path) == {}
+
+
+def test_a_book_without_any_message_is_missed(tmp_path: Path) -> None:
+    SmallLake().damaged("orderbooks", lambda _: []).damaged(
+        "snapshots", lambda rows: [row | {"book_valid": False} for row in rows]
+    ).write(tmp_path)
+    [row] = failed(tmp_path)["sync/book_valid_share"]
+    assert row == {"symbol": SYMBOL, "ticks": 17, "valid": 0, "valid_share": 0.0}
 
 
 def test_one_symbol_that_offends_is_found_among_others(tmp_path: Path) -> None:

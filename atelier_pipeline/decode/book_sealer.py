@@ -70,6 +70,10 @@ class BookSealer:
         if last >= 0:
             self._update_ids = (self._update_ids or (first, last))[0], last
 
+    def end(self, time: int, frame: int) -> None:
+        """Tells that no message comes any more, at book time `time` and before frame `frame`."""
+        self._keeper.finish(time, frame)
+
     def heard(self) -> Heard:
         """When messages arrived; a book streams from a snapshot on."""
         frame, link, time, begins = (

@@ -225,33 +225,32 @@ class Coverage:
     def silences(self, threshold_ns: int) -> Iterator[Loss]:
         """Notes on stretches of a book without a message on one connection, above the threshold.
 
-        Books alone: nobody promises trades, liquidations, or a change of funding.
+        Books alone: nobody promises trades, liquidations, or a change of funding. Times are those
+        of receipt.
         """
-        if self._dataset is not Dataset.ORDERBOOKS:
-            return
         heard, timeline = self._heard, self._timeline
-        quiet = (np.diff(heard.time) > threshold_ns) & (np.diff(heard.link) == 0)
+        if self._dataset is not Dataset.ORDERBOOKS or not len(heard.frame):
+            return
+        times = timeline.times[heard.frame]
+        quiet = (np.diff(times) > threshold_ns) & (np.diff(heard.link) == 0)
         for index in np.flatnonzero(quiet).tolist():
-            behind = int(heard.frame[index + 1])
-            end, known = int(heard.time[index + 1]), int(timeline.times[behind])
-            yield self._silence(index, behind, end, known)
-        if len(heard.time):
-            link, frames = int(heard.link[-1]), len(timeline.times)
-            until = timeline.heard_before(link, frames)
-            if until - int(heard.time[-1]) > threshold_ns:
-                yield self._silence(len(heard.time) - 1, frames, until, until)
+            frames = int(heard.frame[index]), int(heard.frame[index + 1])
+            yield self._silence(int(heard.link[index]), frames, int(times[index + 1]))
+        link, last = int(heard.link[-1]), int(heard.frame[-1])
+        until = timeline.heard_before(link, len(timeline.times))
+        if until - int(times[-1]) > threshold_ns:
+            yield self._silence(link, (last, len(timeline.times)), until)
 
-    def _silence(self, index: int, behind: int, end: int, known: int) -> Loss:
-        frame = int(self._heard.frame[index])
-        is_alone = self._timeline.is_silent(int(self._heard.link[index]), frame, behind)
+    def _silence(self, link: int, frames: tuple[int, int], until: int) -> Loss:
+        """The silence of a link, or of the symbol alone, between two frames."""
         return Loss(
             dataset=self._dataset,
             cause="silence",
-            scope=CONNECTION if is_alone else SYMBOL,
-            frame=behind,
-            start=int(self._heard.time[index]),
-            end=end,
-            known=known,
+            scope=CONNECTION if self._timeline.is_silent(link, *frames) else SYMBOL,
+            frame=frames[1],
+            start=int(self._timeline.times[frames[0]]),
+            end=until,
+            known=until,
             lost=0,
         )
 

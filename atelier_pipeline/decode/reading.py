@@ -60,9 +60,13 @@ class Reading:
     def finish(self, *, is_whole: bool) -> Timeline:
         """Takes in what is left, and ends what nothing ended."""
         self._absorb(self._decoder.flush())
+        timeline, window = self._timeline, self._window
         if not is_whole:
-            self._timeline.close_unended(self._window.end_ns)
-        return self._timeline
+            timeline.close_unended(window.end_ns)
+        for sealer in self.sealers.values():
+            if isinstance(sealer, BookSealer):
+                sealer.end(min(timeline.end, window.end_ns), len(timeline.times))
+        return timeline
 
     def _absorb(self, decoded: Decoded) -> None:
         self._timeline.add(decoded)

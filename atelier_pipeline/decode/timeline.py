@@ -99,8 +99,8 @@ class Timeline:
 
     def failures(self, before: int) -> list[str]:
         """Why connections could not be made before a frame, each reason once."""
-        reasons = (b.detail for b in self.breaks if b.link == NO_LINK and b.frame < before)
-        return list(dict.fromkeys(reasons))
+        failed = (b for b in self.breaks if b.link == NO_LINK and b.frame < before)
+        return list(dict.fromkeys(each.detail for each in failed if each.detail))
 
     def breaks_of(self, link: int) -> list[Break]:
         """The breaks of a link in order, up to its end."""

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from atelier_pipeline.replay import Replayed
+    from atelier_pipeline.validate.rule import Finding
 
 NS_PER_MS = 1_000_000
+REPLAYED = ("frames", "events", "verified", "losses", "files", "checks")
 REPLAY_QUERY = "SELECT exchange, symbol, dataset, events, verified FROM captures"
 
 app = typer.Typer(
@@ -190,31 +192,29 @@ def replay(
 
 def _print_replayed(recordings: list[Path], replayed: "list[Replayed]") -> None:
     """One row for each recording, then every loss and every rule that found something."""
-    from collections import Counter
-
-    import pyarrow.compute as pc
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
-    columns = ("frames", "events", "verified", "duplicates", "losses", "files", "checks")
-    table = Table("recording", *columns)
+    console, table = Console(), Table("recording", *REPLAYED, box=SIMPLE)
+    table.columns[0].overflow = "fold"
+    notes: list[str] = []
     for recording, each in zip(recordings, replayed, strict=True):
-        counts = [
-            pc.sum(each.captures[c]).as_py() or 0 for c in ("events", "verified", "duplicates")
-        ]
-        passed = f"{len(each.findings) - len(each.failed)}/{len(each.findings)}"
-        numbers = [each.frames, *counts, each.gaps.num_rows, len(each.files)]
-        table.add_row(recording.name, *(f"{number:,}" for number in numbers), passed)
-    console = Console()
+        name = f"{each.collector.exchange.name}/{recording.name}"
+        losses = each.losses()
+        numbers = (each.frames, each.events(), each.verified, losses.total(), len(each.files))
+        checks = f"{len(each.findings) - len(each.failed)} of {len(each.findings)}"
+        table.add_row(name, *(f"{number:,}" for number in numbers), checks)
+        notes += [f"{name}: {count} x {cause}" for cause, count in losses.items()]
+        notes += [f"{name}: {_sentence(finding)}" for finding in each.failed]
     console.print(table)
-    for recording, each in zip(recordings, replayed, strict=True):
-        for cause, count in Counter(each.gaps["cause"].to_pylist()).items():
-            console.print(f"{recording.name}: {count} x {cause}")
-        for finding in each.failed:
-            console.print(
-                f"{recording.name}: {finding.severity} {finding.rule}: "
-                f"{finding.offending} rows offend: {finding.description}"
-            )
+    for note in notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+def _sentence(finding: "Finding") -> str:
+    first = finding.sample.slice(0, 1).to_pylist()
+    return f"{finding.severity} {finding.rule}: {finding.offending} offending, first {first[0]}"
 
 
 if __name__ == "__main__":

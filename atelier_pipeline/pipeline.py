@@ -41,9 +41,14 @@ from atelier_pipeline.validate.rules import WindowFiles, check_files
 
 
 class StageResult(msgspec.Struct, frozen=True):
-    """What a stage wrote, in the order of the collector's symbols."""
+    """What a stage wrote, in the order of the collector's symbols.
+
+    `verified`: book messages (Coinbase: frames) whose number or checksum was checked and held; 0
+    for stages that check none.
+    """
 
     files: tuple[Written, ...]
+    verified: int = 0
 
 
 def capture(
@@ -91,7 +96,7 @@ def seal(
         tables[FileKind.GAPS] = sealed.gaps[files.symbol]
         tables[FileKind.CAPTURES] = sealed.captures[files.symbol]
         written += files.write(tables, Mode.RAW, [place])
-    return StageResult(tuple(written))
+    return StageResult(tuple(written), sealed.summary.verified)
 
 
 def synchronise(collector: Collector, window: Window, settings: Settings) -> StageResult:

@@ -1,17 +1,21 @@
 """Recorded frames through the whole line, on the recording's own clock.
 
 A recording is a window of its own: it spans what was recorded, and nothing before or after it is
-missing. Its collector is made from what its frames hold.
+missing. One that was made in several sittings has a window for each of them. Its collector is made
+from what its frames hold.
 """
 
 import json
 import math
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from atelier_pipeline import pipeline
 from atelier_pipeline.errors import DecodeError, LakeError, SettingsError
@@ -31,8 +35,8 @@ from atelier_pipeline.settings import Settings
 from atelier_pipeline.validate.rule import Finding, Stage
 
 NS_PER_SEC = 1_000_000_000
-HISTORY_NS = 60 * NS_PER_SEC
-"""How far before the first received frame an event may lie and still open the window."""
+SITTING_NS = 60 * NS_PER_SEC
+"""A longer time without any event or frame separates two sittings of a recording."""
 
 WHOLE_BOOK_DEPTH = 50
 """Levels per side kept at a tick where the exchange sends the whole book."""
@@ -48,23 +52,37 @@ _KEYS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Replayed:
     """What a replay read and left.
 
     Attributes:
+        windows: one for each sitting.
         frames: how many the recording has.
-        captures, gaps: the rows of CAPTURES and GAPS of all symbols.
-        findings: what every rule found.
+        verified: book messages (Coinbase: frames) whose number or checksum held.
+        files: what was written.
+        findings: what every rule found, window by window.
     """
 
     collector: Collector
-    window: Window
+    windows: tuple[Window, ...]
     frames: int
-    files: tuple[Written, ...]
-    captures: pa.Table
-    gaps: pa.Table
-    findings: tuple[Finding, ...]
+    verified: int = 0
+    files: list[Written] = field(default_factory=list[Written])
+    findings: list[Finding] = field(default_factory=list[Finding])
+
+    def events(self) -> int:
+        """How many raw rows there are, of books messages."""
+        return int(pc.sum(self._rows(FileKind.CAPTURES)["events"]).as_py() or 0)
+
+    def losses(self) -> Counter[str]:
+        """Losses by cause; notes of silence, which lost nothing, left out."""
+        gaps = self._rows(FileKind.GAPS).select(("cause", "lost")).to_pylist()
+        return Counter(gap["cause"] for gap in gaps if gap["lost"] != 0)
+
+    def _rows(self, kind: FileKind) -> pa.Table:
+        paths = [file.path for file in self.files if parse_name(file.path.name).kind is kind]
+        return pa.concat_tables(read_table(path) for path in paths)
 
     @property
     def failed(self) -> list[Finding]:
@@ -97,18 +115,24 @@ def replay(
     collector = parse_collector(
         collector_name(recording), survey.manifest(depth, period_ns), str(recording)
     )
-    window = survey.window(period_ns)
+    replayed = Replayed(collector, survey.windows(period_ns), survey.frames)
+    for window in replayed.windows:
+        _replay_window(recording, window, lake, replayed)
+    return replayed
+
+
+def _replay_window(recording: Path, window: Window, lake: Path, replayed: Replayed) -> None:
     with tempfile.TemporaryDirectory(prefix="atelier-replay-") as folder:
         settings = Settings(lake=lake, journal=Path(folder))
-        frames = _journal(recording, collector, window, settings)
-        files = [*pipeline.seal(collector, window, settings, whole=True).files]
-        files += pipeline.synchronise(collector, window, settings).files
-        files += pipeline.aggregate(collector, window, settings).files
-        findings = [
-            f for stage in Stage for f in pipeline.validate(stage, collector, window, settings)
-        ]
-    captures, gaps = (_all_rows(kind, files) for kind in (FileKind.CAPTURES, FileKind.GAPS))
-    return Replayed(collector, window, frames, tuple(files), captures, gaps, tuple(findings))
+        target = (replayed.collector, window, settings)
+        _journal(recording, *target)
+        sealed = pipeline.seal(*target, whole=True)
+        replayed.verified += sealed.verified
+        replayed.files += sealed.files
+        replayed.files += pipeline.synchronise(*target).files
+        replayed.files += pipeline.aggregate(*target).files
+        for stage in Stage:
+            replayed.findings += pipeline.validate(stage, *target)
 
 
 @dataclass(slots=True)
@@ -118,16 +142,17 @@ class Survey:
     Attributes:
         datasets: what was seen of each symbol, in order of appearance.
         depths: book depths that messages or acknowledgements name.
-        received: first and last known time of receipt, UTC ns.
-        happened: first and last time of an event, UTC ns; history sent on subscribing left out.
+        frames: how many there are.
+        times: of receipt and of events, UTC ns. Events from long before their receipt, such as
+            the last trade of a quiet market, don't say when something was recorded.
     """
 
     recording: Path
     exchange: Exchange
     datasets: dict[str, set[Dataset]] = field(default_factory=dict[str, set[Dataset]])
     depths: set[int] = field(default_factory=set[int])
-    received: tuple[int, int] | None = None
-    happened: tuple[int, int] | None = None
+    frames: int = 0
+    times: list[int] = field(default_factory=list[int])
 
     def take(self, event: Event) -> None:
         """Add what one event tells."""
@@ -135,21 +160,18 @@ class Survey:
             self.depths.add(event.depth)
         if isinstance(event, NormalizedDelta | Liquidation | TickerUpdate | Trade):
             self.datasets.setdefault(event.symbol, set()).update(_datasets_of(event))
-            history = isinstance(event, Trade) and event.is_history
-            if event.ts_event > 0 and not history:
-                self.happened = _widened(self.happened, event.ts_event)
+            if event.ts_event > max(0, event.ts_recv - SITTING_NS) and not _is_history(event):
+                self.times.append(event.ts_event)
 
-    def window(self, period_ns: int) -> Window:
-        """Whole seconds and whole periods around everything that was recorded.
-
-        Events from long before the first frame (a quiet feed's last state) don't widen it.
-        """
-        spans = [span for span in (self.received, self.happened) if span]
-        first, last = min(span[0] for span in spans), max(span[1] for span in spans)
-        if self.received:
-            first = max(first, self.received[0] - HISTORY_NS)
+    def windows(self, period_ns: int) -> tuple[Window, ...]:
+        """Whole seconds and whole periods around everything that was recorded in a sitting."""
         step = math.lcm(period_ns, NS_PER_SEC)
-        return Window(first // step * step, last // step * step + step)
+        times = np.unique(np.array(self.times, np.int64) // step)
+        pauses = np.flatnonzero(np.diff(times) * step > SITTING_NS) + 1
+        return tuple(
+            Window(int(sitting[0]) * step, (int(sitting[-1]) + 1) * step)
+            for sitting in np.split(times, pauses)
+        )
 
     def manifest(self, depth: int | None, period_ns: int) -> str:
         """The manifest of a collector that would have recorded this."""
@@ -160,13 +182,13 @@ class Survey:
             "[collect.sync.update_frequency]",
             f"value = {period_ns}",
             'unit = "Nanos"',
+            "[collect.datatypes.orderbook]",
+            f"depth = {self._depth(depth)}",
         ]
-        kept = self._depth(depth)
         for symbol, datasets in self.datasets.items():
             lines += ["[[workers]]", f"symbol = {json.dumps(symbol)}"]
             for dataset in sorted(datasets):
                 lines += [f"[workers.datatypes.{_KEYS[dataset]}]", "enabled = true"]
-                lines += [f"depth = {kept}"] * (dataset is Dataset.ORDERBOOKS)
         return "\n".join([*lines, ""])
 
     def _depth(self, asked: int | None) -> int:
@@ -188,8 +210,8 @@ def survey_recording(recording: Path, exchange: Exchange) -> Survey:
     """
     survey = Survey(recording, exchange)
     for ts_recv, payload in read_recording(recording):
-        if ts_recv:
-            survey.received = _widened(survey.received, ts_recv)
+        survey.frames += 1
+        survey.times += [ts_recv] * (ts_recv > 0)
         for event in _events(exchange, payload, ts_recv):
             survey.take(event)
     if not survey.datasets:
@@ -201,6 +223,10 @@ def collector_name(recording: Path) -> str:
     """A collector's name for a recording, from its file name."""
     stem = recording.name.removesuffix(SUFFIX).lower()
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in stem)
+
+
+def _is_history(event: Event) -> bool:
+    return isinstance(event, Trade) and event.is_history
 
 
 def _events(exchange: Exchange, payload: bytes, ts_recv: int) -> list[Event]:
@@ -224,17 +250,8 @@ def _datasets_of(event: NormalizedDelta | Liquidation | TickerUpdate | Trade) ->
             yield Dataset.OPEN_INTERESTS
 
 
-def _widened(span: tuple[int, int] | None, time_ns: int) -> tuple[int, int]:
-    return (min(span[0], time_ns), max(span[1], time_ns)) if span else (time_ns, time_ns)
-
-
-def _all_rows(kind: FileKind, files: Iterable[Written]) -> pa.Table:
-    paths = [file.path for file in files if parse_name(file.path.name).kind is kind]
-    return pa.concat_tables(read_table(path) for path in paths)
-
-
-def _journal(recording: Path, collector: Collector, window: Window, settings: Settings) -> int:
-    """Write the recording's frames to the window's journal; returns how many there are."""
+def _journal(recording: Path, collector: Collector, window: Window, settings: Settings) -> None:
+    """Write the recording's frames to the window's journal."""
     meta = JournalMeta(
         exchange=collector.exchange.name,
         collector=collector.name,
@@ -243,10 +260,8 @@ def _journal(recording: Path, collector: Collector, window: Window, settings: Se
         manifest=collector.text,
         window=window,
     )
-    frames = 0
     with JournalWriter.open(pipeline.journal_of(collector, window, settings), meta) as journal:
-        for frames, (ts_recv, payload) in enumerate(read_recording(recording), 1):
+        for number, (ts_recv, payload) in enumerate(read_recording(recording), 1):
             journal.append(ts_recv, 0, FrameKind.TEXT, payload)
-            if frames % FRAMES_PER_FLUSH == 0:
+            if number % FRAMES_PER_FLUSH == 0:
                 journal.flush()
-    return frames

@@ -11,6 +11,7 @@ from websockets.exceptions import WebSocketException
 
 from atelier_pipeline.capture.frames import FrameQueue
 from atelier_pipeline.capture.losses import Loss, loss_of
+from atelier_pipeline.capture.repairs import Repairs
 from atelier_pipeline.capture.shares import Share
 from atelier_pipeline.capture.subscriptions import FeedError, Subscriptions
 from atelier_pipeline.capture.timed_socket import TimedSocket, dial
@@ -45,12 +46,14 @@ class Connection:
 
     Attributes:
         number: the connection's number in the journal.
+        repairs: the books that are waited for; None until the connection is open.
         subscriptions: what was asked for, and the answers so far.
     """
 
     def __init__(self, number: int, share: Share, line: Line) -> None:
         self.number = number
         self.subscriptions = Subscriptions(share.requests)
+        self.repairs: Repairs | None = None
         self._share = share
         self._line = line
         self._outbox: asyncio.Queue[str] = asyncio.Queue()
@@ -122,6 +125,7 @@ class Connection:
     def _begin(self, socket: TimedSocket) -> None:
         self._socket = socket
         self._opened_at = self._heard_at = self._pinged_at = asyncio.get_running_loop().time()
+        self.repairs = Repairs(self._opened_at)
         opened = Opened(url=self._line.url, symbols=self._share.symbols)
         self._note(FrameKind.OPENED, control_payload(opened))
         self.ask(self._share.requests)

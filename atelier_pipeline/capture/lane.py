@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 
 from atelier_pipeline.capture.backoff import delays_secs
 from atelier_pipeline.capture.connection import Connection, Line
@@ -57,15 +57,32 @@ class Lane:
             await asyncio.sleep(next(self._delays))
             self.connection = Connection(next(self._numbers), self._share, self._line)
 
-    def accept(self, answer: Acknowledged) -> None:
-        """Note what the exchange accepted on this connection."""
-        self.was_accepted = True
-        self.connection.subscriptions.accept(answer)
+    def hear(self, answer: Acknowledged | Refused) -> None:
+        """Note what the exchange answered on this connection."""
+        if isinstance(answer, Acknowledged):
+            self.was_accepted = True
+            self.connection.subscriptions.accept(answer)
+        else:
+            self.connection.subscriptions.refuse(answer)
+            logger.error("%s: refused: %s", self.state.name, answer.reason)
 
-    def refuse(self, answer: Refused) -> None:
-        """Note what the exchange refused on this connection."""
-        self.connection.subscriptions.refuse(answer)
-        logger.error("%s: refused: %s", self.state.name, answer.reason)
+    def mend(
+        self, now_secs: float, broken: Container[str], is_whole: Callable[[str], bool]
+    ) -> None:
+        """Subscribe again to the books of this connection that need it.
+
+        `broken` have just lost something; `is_whole` tells whether a symbol's book is known.
+        """
+        connection = self.connection
+        if connection.repairs is None or not connection.is_open:
+            return
+        for symbol, requests in self._share.books.items():
+            if any(connection.subscriptions.is_refused(r.topics) for r in requests):
+                continue
+            broke, whole = symbol in broken, is_whole(symbol)
+            if connection.repairs.is_due(symbol, now_secs, broke=broke, whole=whole):
+                logger.warning("%s: order book of %s: subscribed again", self.state.name, symbol)
+                connection.ask(requests)
 
     def streams(self) -> None:
         """Note that an event came on this connection: the next delays start anew."""

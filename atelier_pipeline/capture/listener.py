@@ -1,82 +1,89 @@
-"""What a running capture must know of its frames: answers to subscriptions, and how far feeds are.
+"""What a running capture hears in its frames, from the same stages that sealing uses.
 
-Nothing here is written to a file: files come from the journal alone.
+The frames are in the journal whatever is heard here. An error in decoding must not cost a capture,
+which can't be made again: from then on the listener is deaf, and says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import cast
 
-from atelier_pipeline.capture.frames import RECEIVED, Frame
-from atelier_pipeline.errors import DecodeError
-from atelier_pipeline.exchanges.contract import Acknowledged, Event, Refused
+import pyarrow as pa
+
+from atelier_pipeline.capture.frames import Frame
+from atelier_pipeline.capture.states import logger
+from atelier_pipeline.decode.columns import BookMessages, nothing_of
+from atelier_pipeline.decode.scope import Scope
+from atelier_pipeline.decode.watch import Sight, Watch
+from atelier_pipeline.lake.schemas import FRAMES
 from atelier_pipeline.manifest import Collector
+from atelier_pipeline.market.book import BookState
 from atelier_pipeline.market.datasets import Dataset
-from atelier_pipeline.market.events import Liquidation, NormalizedDelta, TickerUpdate, Trade
 
-NEWEST_NS = 60_000_000_000
-"""An event that claims to be further ahead of its receipt has no usable time."""
-
-_DATASETS_OF = {
-    NormalizedDelta: (Dataset.ORDERBOOKS,),
-    Trade: (Dataset.TRADES,),
-    Liquidation: (Dataset.LIQUIDATIONS,),
-    TickerUpdate: (Dataset.FUNDINGS, Dataset.OPEN_INTERESTS),
-}
+_NOTHING = Sight(answers=(), broken=(), undecodable=(), events={})
 
 
 class Listener:
     """Follows the frames of a capture.
 
     Attributes:
-        streaming: connections that have brought events.
+        failure: why it is deaf; "" while it hears.
+        events: events heard.
+        undecodable: frames that were not as the exchange documents them.
     """
 
     def __init__(self, collector: Collector) -> None:
-        self._answers: list[tuple[int, Acknowledged | Refused]] = []
-        self.streaming: set[int] = set()
-        self._decode = collector.exchange.decode
-        feed_symbol = collector.exchange.feed_symbol
-        self._newest = {
-            (feed_symbol(symbol), dataset): 0
-            for symbol, datasets in collector.datasets.items()
-            for dataset in datasets
-        }
+        self.failure = ""
+        self.events = 0
+        self.undecodable = 0
+        self._seq = count()
+        self._watch = Watch(
+            Scope(
+                exchange=collector.exchange,
+                collector=collector.name,
+                source=collector.source,
+                datasets=collector.datasets,
+                depth=collector.subscribed_depth,
+            )
+        )
 
-    def listen(self, frames: Iterable[Frame]) -> None:
-        """Take in the next frames."""
-        for ts_recv, connection, kind, payload in frames:
-            if kind in RECEIVED:
-                for event in self._events(payload, ts_recv):
-                    self._hear(event, connection, ts_recv)
+    def warm_up(self) -> None:
+        """Compile or load the book kernel: seconds in which no frame should have to wait."""
+        nothing = cast("BookMessages", nothing_of(Dataset.ORDERBOOKS))
+        BookState(None).apply(nothing.columns)
 
-    def take_answers(self) -> list[tuple[int, Acknowledged | Refused]]:
-        """The (connection, answer) since the last call, in order."""
-        taken, self._answers = self._answers, []
-        return taken
+    @property
+    def streaming(self) -> set[int]:
+        """The connections that have brought events."""
+        return self._watch.streaming
+
+    def listen(self, frames: Sequence[Frame]) -> Sight:
+        """What the next frames told."""
+        if self.failure or not frames:
+            return _NOTHING
+        try:
+            sight = self._watch.look(_batch(frames, self._seq))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the capture goes on
+            logger.exception("frames are journaled, but nothing more is heard in them")
+            self.failure = f"decoding failed while capturing: {error}"
+            return _NOTHING
+        self.events += sum(sight.events.values())
+        self.undecodable += len(sight.undecodable)
+        for _, reason in sight.undecodable:
+            logger.warning("frame not as documented: %s", reason)
+        return sight
 
     def has_passed(self, time_ns: int) -> bool:
         """Whether every feed's own time is at or after `time_ns`."""
-        return min(self._newest.values()) >= time_ns
+        return self._watch.has_passed(time_ns)
 
-    def _events(self, payload: bytes, ts_recv: int) -> list[Event]:
-        try:
-            return self._decode(payload, ts_recv)
-        except DecodeError:
-            # The frame is in the journal; sealing records what it is.
-            return []
+    def is_whole(self, symbol: str) -> bool:
+        """Whether the book of `symbol` is known; True where nobody can tell."""
+        return bool(self.failure) or self._watch.whole(symbol)
 
-    def _hear(self, event: Event, connection: int, ts_recv: int) -> None:
-        if isinstance(event, (Acknowledged, Refused)):
-            self._answers.append((connection, event))
-        elif isinstance(event, (NormalizedDelta, Trade, Liquidation, TickerUpdate)):
-            self.streaming.add(connection)
-            self._advance(event, ts_recv)
 
-    def _advance(
-        self, event: NormalizedDelta | Trade | Liquidation | TickerUpdate, ts_recv: int
-    ) -> None:
-        if event.ts_event > ts_recv + NEWEST_NS:
-            return
-        for dataset in _DATASETS_OF[type(event)]:
-            feed = event.symbol, dataset
-            if feed in self._newest:
-                self._newest[feed] = max(self._newest[feed], event.ts_event)
+def _batch(frames: Iterable[Frame], seq: Iterable[int]) -> pa.RecordBatch:
+    rows = [(number, *frame) for frame, number in zip(frames, seq, strict=False)]
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, FRAMES.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=FRAMES)

@@ -32,6 +32,8 @@ class CaptureProgress:
         states: each connection's state, in words.
         frames, bytes: received and kept so far.
         dropped: received frames that were not kept.
+        events: market events in the kept frames.
+        undecodable: kept frames that are not as the exchange documents them.
         errors: feeds refused or not answered for.
     """
 
@@ -39,6 +41,8 @@ class CaptureProgress:
     frames: int
     bytes: int
     dropped: int
+    events: int
+    undecodable: int
     errors: tuple[str, ...]
 
 
@@ -49,7 +53,7 @@ class CaptureReport:
     Attributes:
         journal: the folder of the window's journal.
         opened_ns, closed_ns: UTC ns between which connections were kept; equal if none was tried.
-        frames, bytes, dropped: as in CaptureProgress.
+        frames, bytes, dropped, events, undecodable: as in CaptureProgress.
         connections: how many were made.
         reconnects: how many of them replaced a lost one.
         errors: feeds refused or not answered for, one sentence each.
@@ -65,6 +69,8 @@ class CaptureReport:
     frames: int
     bytes: int
     dropped: int
+    events: int
+    undecodable: int
     connections: int
     reconnects: int
     errors: tuple[str, ...]

@@ -1,6 +1,6 @@
 """Which symbols share a connection, and what is asked for on it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from atelier_pipeline.exchanges.contract import Request, Topic
@@ -10,10 +10,16 @@ from atelier_pipeline.market.datasets import Dataset
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The symbols of one connection and the frames that subscribe them."""
+    """The symbols of one connection and what is sent for them.
+
+    Attributes:
+        requests: subscribe everything.
+        books: by symbol with an order book, unsubscribe it and subscribe it again.
+    """
 
     symbols: tuple[str, ...]
     requests: tuple[Request, ...]
+    books: Mapping[str, tuple[Request, ...]]
 
     @property
     def topics(self) -> tuple[Topic, ...]:
@@ -44,4 +50,18 @@ def share_of(collector: Collector, symbols: Sequence[str]) -> Share:
         for datasets, group in groups.items()
         for request in subscribe(group, datasets, collector.subscribed_depth)
     ]
-    return Share(tuple(symbols), tuple(dict.fromkeys(requests)))
+    books = {
+        symbol: _again(collector, symbol)
+        for symbol in symbols
+        if Dataset.ORDERBOOKS in collector.datasets[symbol]
+    }
+    return Share(tuple(symbols), tuple(dict.fromkeys(requests)), books)
+
+
+def _again(collector: Collector, symbol: str) -> tuple[Request, ...]:
+    book, depth = frozenset({Dataset.ORDERBOOKS}), collector.subscribed_depth
+    requests = [
+        *collector.exchange.unsubscribe([symbol], book, depth),
+        *collector.exchange.subscribe([symbol], book, depth),
+    ]
+    return tuple(request for request in requests if any(topic.symbol for topic in request.topics))

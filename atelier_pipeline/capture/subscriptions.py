@@ -53,6 +53,10 @@ class Subscriptions:
         """The topics without an answer."""
         return tuple(self._open)
 
+    def is_refused(self, topics: Iterable[Topic]) -> bool:
+        """Whether any of these topics was refused."""
+        return any(topic in self._refused for topic in topics)
+
     @property
     def all_refused(self) -> bool:
         """Whether no topic of any symbol can still bring data."""

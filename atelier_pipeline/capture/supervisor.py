@@ -26,7 +26,6 @@ from atelier_pipeline.errors import (
     ConnectionFailedError,
     SubscriptionRejectedError,
 )
-from atelier_pipeline.exchanges.contract import Acknowledged
 from atelier_pipeline.lake.journal import FrameKind
 from atelier_pipeline.lake.journal_writer import JournalWriter
 from atelier_pipeline.manifest import Collector
@@ -76,6 +75,7 @@ class Supervisor:
 
     async def run(self) -> tuple[CaptureReport, AtelierError | None]:
         """The whole capture; returns its report and, where nothing came of it, why."""
+        self._listener.warm_up()
         if not await self._wait_for_lead():
             now_ns = self._plan.now_ns()
             return self._report(Ending.STOPPED, now_ns, now_ns), None
@@ -105,7 +105,7 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(POLL_SECS)
-            self._listen()
+            self._listen(clock())
             for lane in self._lanes:
                 lane.connection.tend(clock())
             self._note_clock(clock())
@@ -117,19 +117,17 @@ class Supervisor:
             if ending is not None:
                 return ending
 
-    def _listen(self) -> None:
-        self._listener.listen(self._queue.take_fresh())
+    def _listen(self, now_secs: float) -> None:
+        sight = self._listener.listen(self._queue.take_fresh())
         by_number = {lane.connection.number: lane for lane in self._lanes}
-        for number, answer in self._listener.take_answers():
-            lane = by_number.get(number)
-            if lane is None:
-                continue
-            if isinstance(answer, Acknowledged):
-                lane.accept(answer)
-            else:
-                lane.refuse(answer)
+        for number, answer in sight.answers:
+            if number in by_number:
+                by_number[number].hear(answer)
         for number in self._listener.streaming & by_number.keys():
             by_number[number].streams()
+        for number, lane in by_number.items():
+            broken = {book.symbol for book in sight.broken if book.connection == number}
+            lane.mend(now_secs, broken, self._listener.is_whole)
 
     def _ending(self) -> Ending | None:
         """Why the capture is over, or None while it is not."""
@@ -158,17 +156,22 @@ class Supervisor:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        self._listen()
-        if not self._listener.streaming:
+        self._listen(asyncio.get_running_loop().time())
+        if not self._is_heard:
             for lane in self._lanes:
                 lane.connection.end_patience()
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether events came, as far as anybody can tell."""
+        return bool(self._listener.streaming or self._listener.failure)
 
     def _failure(self, report: CaptureReport) -> AtelierError | None:
         if report.ending is Ending.STOPPED:
             return None
         if report.ending is Ending.UNREACHABLE or not report.connections:
             return ConnectionFailedError(f"{report.url}: {self._losses()}; {_remedy(self._plan)}")
-        if self._listener.streaming or any(lane.was_accepted for lane in self._lanes):
+        if self._is_heard or any(lane.was_accepted for lane in self._lanes):
             return None
         if any(lane.loss for lane in self._lanes) and report.ending is not Ending.REFUSED:
             return ConnectionFailedError(f"{report.url}: no connection lasted: {self._losses()}")
@@ -196,12 +199,15 @@ class Supervisor:
             frames=self._queue.frames,
             bytes=self._queue.bytes,
             dropped=self._queue.dropped,
+            events=self._listener.events,
+            undecodable=self._listener.undecodable,
             errors=self._errors(),
         )
         self._plan.on_progress(progress)
 
     def _errors(self) -> tuple[str, ...]:
-        return tuple(str(error) for lane in self._lanes for error in lane.errors)
+        errors = [str(error) for lane in self._lanes for error in lane.errors]
+        return (*errors, *filter(None, [self._listener.failure]))
 
     def _report(self, ending: Ending, opened_ns: int, closed_ns: int) -> CaptureReport:
         return CaptureReport(
@@ -215,6 +221,8 @@ class Supervisor:
             frames=self._queue.frames,
             bytes=self._queue.bytes,
             dropped=self._queue.dropped,
+            events=self._listener.events,
+            undecodable=self._listener.undecodable,
             connections=sum(lane.opened for lane in self._lanes),
             reconnects=sum(max(lane.opened - 1, 0) for lane in self._lanes),
             errors=self._errors(),

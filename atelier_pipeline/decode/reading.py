@@ -26,7 +26,7 @@ from atelier_pipeline.lake.journal import Damage
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.window import Window
 
-_STRETCH_FRAMES = 16_384
+STRETCH_FRAMES = 16_384
 
 Sealer: TypeAlias = BookSealer | FillSealer | StateSealer[Fundings] | StateSealer[OpenInterests]
 
@@ -52,9 +52,9 @@ class Reading:
 
     def read(self, batch: pa.RecordBatch) -> None:
         """Takes in the next frames, schema FRAMES."""
-        for start in range(0, batch.num_rows, _STRETCH_FRAMES):
-            self._decoder.read(batch.slice(start, _STRETCH_FRAMES))
-            if self._decoder.pending >= _STRETCH_FRAMES:
+        for start in range(0, batch.num_rows, STRETCH_FRAMES):
+            self._decoder.read(batch.slice(start, STRETCH_FRAMES))
+            if self._decoder.pending >= STRETCH_FRAMES:
                 self._absorb(self._decoder.flush())
 
     def finish(self, *, is_whole: bool) -> Timeline:

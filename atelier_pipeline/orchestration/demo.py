@@ -21,11 +21,12 @@ from atelier_pipeline.orchestration.partitions import next_window, window_at
 from atelier_pipeline.orchestration.profile import use_profile
 from atelier_pipeline.orchestration.side_by_side import WindowRun, window_runs
 from atelier_pipeline.orchestration.simulated import simulated_exchanges
+from atelier_pipeline.orchestration.warm_up import compile_kernels
 from atelier_pipeline.settings import Settings
 from atelier_pipeline.validate.catalog import query
 
 NS_PER_SEC = 1_000_000_000
-SPARE_NS = 3 * NS_PER_SEC
+SPARE_NS = 7 * NS_PER_SEC
 """Between the capture's end and the window's, for connecting and for a slow machine."""
 
 POLL_SECS = 0.25
@@ -54,6 +55,7 @@ def run_demo(*, seconds: int = 15) -> bool:
         simulated_exchanges(settings.simulator_url),
         window_runs(collectors) as runs,
     ):
+        compile_kernels(collectors.values())
         for run in runs:
             run.wait_ready()
         starting.stop()
@@ -72,9 +74,8 @@ def _start(runs: Sequence[WindowRun], window_minutes: int, seconds: int) -> None
     window = window_at(now_ns, window_minutes)
     if window.end_ns - now_ns < seconds * NS_PER_SEC + SPARE_NS:
         window = next_window(window)
-    ends_ns = max(now_ns, window.start_ns) + seconds * NS_PER_SEC
     for run in runs:
-        run.start(window, ends_ns)
+        run.start(window, seconds)
 
 
 def _follow(

@@ -18,6 +18,8 @@ from atelier_pipeline.orchestration.instance import CAPTURE_POOL
 from atelier_pipeline.orchestration.interrupts import terminations_held
 from atelier_pipeline.orchestration.materialise import Target, asset_key, materialised
 
+NS_PER_SEC = 1_000_000_000
+
 RAW = {
     FileKind.ORDERBOOKS: "Order book changes as the exchange sent them, from an opening book on.",
     FileKind.TRADES: "Public trades, each id once.",
@@ -32,10 +34,16 @@ RAW = {
 class CaptureConfig(dg.Config):
     """How this one capture differs from its window."""
 
-    ends_ns: int | None = Field(
+    seconds: float | None = Field(
         default=None,
-        description="End the capture at this time (UTC ns) instead of the window's end.",
+        gt=0,
+        description="End the capture this long after it began, or after its window began, "
+        "instead of at the window's end.",
     )
+
+    def ends_ns(self, began_ns: int) -> int | None:
+        """When to end a capture that began at `began_ns` (UTC ns); None: with its window."""
+        return None if self.seconds is None else began_ns + round(self.seconds * NS_PER_SEC)
 
 
 def raw_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -83,10 +91,12 @@ def captured(
     Raises:
         JournalError: the journal can't be written.
     """
-    if installation.now_ns() >= target[1].end_ns:
+    window, now_ns = target[1], installation.now_ns()
+    if now_ns >= window.end_ns:
         return None
+    ends_ns = config.ends_ns(max(now_ns, window.start_ns))
     try:
-        report = pipeline.capture(*target, installation.settings, stop, ends_ns=config.ends_ns)
+        report = pipeline.capture(*target, installation.settings, stop, ends_ns=ends_ns)
     except (ConnectionFailedError, SubscriptionRejectedError) as error:
         return error
     for error in report.errors:

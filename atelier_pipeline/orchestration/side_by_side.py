@@ -52,9 +52,9 @@ class WindowRun:
         except EOFError:
             raise AtelierError(f"the process of {self.collector} ended: see above") from None
 
-    def start(self, window: Window, ends_ns: int) -> None:
-        """Run the job for `window`, and end the capture at `ends_ns` (UTC ns)."""
-        self.pipe.send((self.run_id, window, ends_ns))
+    def start(self, window: Window, seconds: float) -> None:
+        """Run the job for `window`, of which `seconds` are captured."""
+        self.pipe.send((self.run_id, window, seconds))
 
     def is_over(self) -> bool:
         """Whether the run has ended, one way or another."""
@@ -87,13 +87,13 @@ def _work(collector: str, pipe: Pipe) -> None:
     house = importlib.import_module(FRONT_DOOR).house(Installation.of(load_settings()))
     job = house.resolve_job_def(WINDOW_JOB)
     pipe.send("ready")
-    run_id, window, ends_ns = pipe.recv()
+    run_id, window, seconds = pipe.recv()
     quiet = {"console": {"config": {"log_level": "CRITICAL"}}}
     with dg.DagsterInstance.get() as instance:
         job.execute_in_process(
             run_id=run_id,
             partition_key=partition_key(collector, window),
-            run_config={"ops": {"raw": {"config": {"ends_ns": ends_ns}}}, "loggers": quiet},
+            run_config={"ops": {"raw": {"config": {"seconds": seconds}}}, "loggers": quiet},
             instance=instance,
             raise_on_error=False,
         )

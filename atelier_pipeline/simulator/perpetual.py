@@ -2,7 +2,6 @@
 
 from random import Random
 
-from atelier_pipeline.simulator.listings import Listing
 from atelier_pipeline.simulator.market import FairPrice, Instrument
 
 FUNDING_INTERVAL_HOURS = 8
@@ -28,11 +27,6 @@ class Perpetual:
         self.open_interest = round(_NOTIONAL_HELD / fair.level * size_unit * (0.5 + rng.random()))
         self.funding = rng.randrange(-5_000, 20_000)
         self._premium = 0.0
-
-    @property
-    def listing(self) -> Listing:
-        """The contract's listing."""
-        return self._instrument.listing
 
     def drift(self) -> None:
         """Let positions open and close, and the funding rate follow the premium."""

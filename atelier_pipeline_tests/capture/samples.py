@@ -2,6 +2,7 @@
 
 import json
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ from atelier_pipeline.manifest import Collector, parse_collector
 from atelier_pipeline.market.window import Window
 
 NS_PER_SEC = 1_000_000_000
-BOOK = '{"channel":"book","type":"snapshot","data":[{"symbol":"BTC/USD","bids":[],"asks":[],'
+BOOK = (
+    '{"channel":"book","type":"snapshot","data":[{"symbol":"BTC/USD",'
+    '"bids":[{"price":1.0,"qty":2.0}],"asks":[],'
+)
+CHECKSUM = zlib.crc32(b"1020")
 
 
 def collector(*symbols: str, collect: str = "", exchange: str = "kraken") -> Collector:
@@ -35,7 +40,8 @@ def window(secs: float = 1, begins_in_secs: float = 0) -> Window:
 
 def book(time_ns: int | None = None) -> str:
     """A Kraken book snapshot of that time, else of now."""
-    return f'{BOOK}"checksum":0,"timestamp":"{utc(time_ns or time.time_ns())}"}}]}}'
+    stamp = utc(time_ns or time.time_ns())
+    return f'{BOOK}"checksum":{CHECKSUM},"timestamp":"{stamp}"}}]}}'
 
 
 def utc(time_ns: int) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import resource
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from atelier_pipeline.capture import (
     Ending,
     capture_window,
 )
+from atelier_pipeline.decode.watch import Watch
 from atelier_pipeline.errors import (
     ConnectionFailedError,
     JournalError,
@@ -31,6 +33,7 @@ from atelier_pipeline.lake.journal_reader import read_journal
 from atelier_pipeline.manifest import Collector, load_manifests
 from atelier_pipeline.market.window import Window
 from atelier_pipeline_tests.capture.samples import (
+    CHECKSUM,
     NS_PER_SEC,
     accepted,
     book,
@@ -103,6 +106,8 @@ def test_a_window_of_a_simulated_exchange_is_journaled_frame_by_frame(name: str,
     assert received == sent[: len(received)]
     assert len(received) == report.frames > 20
     assert sum(map(len, received)) == report.bytes
+    assert report.events > 20
+    assert report.undecodable == 0
     assert report.ending in {Ending.OWN_TIME, Ending.LINGER}
     assert (report.connections, report.reconnects, report.dropped, report.errors) == (1, 0, 0, ())
     assert [kind for _, kind, _ in journaled if kind not in {"text", "sent", "clock"}] == [
@@ -374,6 +379,43 @@ def test_connections_that_never_last_are_an_error_with_their_reason(tmp_path: Pa
         capture(url, tmp_path)
 
 
+def test_a_book_that_breaks_is_subscribed_again_and_the_others_are_left_alone(tmp_path: Path):
+    made = collector("BTC/USD", "ETH/USD")
+    broken = book().replace("snapshot", "update").replace(str(CHECKSUM), "1")
+
+    async def script(socket: ServerConnection) -> None:
+        for answer in accepted(await socket.recv(decode=True)):
+            await socket.send(answer)
+        for text in (book(), book().replace("BTC/USD", "ETH/USD"), broken):
+            await socket.send(text)
+        await socket.recv()
+        for answer in accepted(await socket.recv(decode=True)):
+            await socket.send(answer)
+        await streaming(socket)
+
+    with scripted(script) as url:
+        report = capture(url, tmp_path, made)
+    asked = [(sent["method"], sent["params"]["symbol"]) for sent in of_kind(tmp_path, "sent")]
+    assert asked == [
+        ("subscribe", ["BTC/USD", "ETH/USD"]),
+        ("unsubscribe", ["BTC/USD"]),
+        ("subscribe", ["BTC/USD"]),
+    ]
+    assert (report.reconnects, report.errors) == (0, ())
+
+
+def test_a_bug_in_decoding_costs_no_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(_watch: Watch, _batch: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Watch, "look", broken)
+    with scripted(answering(streaming)) as url:
+        report = capture(url, tmp_path)
+    assert report.ending is Ending.LINGER
+    assert report.errors == ("decoding failed while capturing: a bug",)
+    assert len(of_kind(tmp_path, "text")) == report.frames > 3
+
+
 def test_a_frame_above_the_limit_is_recorded_and_the_connection_made_again(tmp_path: Path):
     async def huge(socket: ServerConnection) -> None:
         await socket.send(book())
@@ -476,3 +518,16 @@ def test_the_local_clocks_are_journaled(tmp_path: Path):
     (clocks,) = of_kind(tmp_path, "clock")
     assert report.opened_ns <= clocks["utc_ns"] <= report.closed_ns
     assert clocks["monotonic_secs"] > 0
+
+
+def test_a_journal_that_can_not_be_written_any_more_ends_the_capture(tmp_path: Path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, hard))
+    try:
+        with (
+            scripted(answering(streaming)) as url,
+            pytest.raises(JournalError, match="File too large"),
+        ):
+            capture(url, tmp_path, window=window(60), stop=after(20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,5 +1,6 @@
 """How symbols are shared out over connections."""
 
+import json
 from dataclasses import replace
 
 from atelier_pipeline.capture.shares import shares
@@ -53,3 +54,13 @@ def test_what_several_groups_ask_for_is_asked_once():
     (share,) = shares(parse_collector("m", text, "m.toml"))
     assert [topic.channel for topic in share.topics].count("heartbeats") == 1
     assert len({request.payload for request in share.requests}) == len(share.requests)
+
+
+def test_a_book_alone_can_be_subscribed_again():
+    (share,) = shares(collector(6, "datatypes.orderbook.enabled = false\n"))
+    assert list(share.books) == ["A/USD", "B/USD"]
+    again = [json.loads(request.payload) for request in share.books["B/USD"]]
+    assert [(r["method"], r["params"]["channel"], r["params"]["symbol"]) for r in again] == [
+        ("unsubscribe", "book", ["B/USD"]),
+        ("subscribe", "book", ["B/USD"]),
+    ]

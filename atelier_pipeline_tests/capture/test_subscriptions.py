@@ -40,6 +40,8 @@ def test_a_refused_topic_leaves_the_others_open():
     subscriptions = asked()
     subscriptions.refuse(Refused(reason="no such pair", request_id="1", topic=BOOK_B))
     assert subscriptions.unanswered == (BOOK_A, TRADE_A, BEATS)
+    assert subscriptions.is_refused([TRADE_A, BOOK_B])
+    assert not subscriptions.is_refused([BOOK_A])
     assert subscriptions.errors(overdue=False) == [FeedError(BOOK_B, "refused: no such pair")]
 
 

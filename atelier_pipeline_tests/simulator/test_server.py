@@ -4,12 +4,13 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.exchanges.registry import EXCHANGES
@@ -17,6 +18,7 @@ from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.events import NormalizedDelta
 from atelier_pipeline.market.orderbook import OrderbookDelta
 from atelier_pipeline.simulator import Fault, Faults, Script, serve
+from atelier_pipeline.simulator import server as server_module
 from atelier_pipeline.simulator.exchanges import PROTOCOLS
 
 BTC = {
@@ -172,6 +174,44 @@ def test_a_path_that_is_no_exchange_is_not_found():
             return answer.code, answer.read().decode()
 
     assert asyncio.run(main()) == (404, "there is: /kraken /bybit\n")
+
+
+def test_a_client_that_does_not_read_is_cut_off(monkeypatch):
+    monkeypatch.setattr(server_module, "_SOCKET_BUFFER_BYTES", 1_000)
+    monkeypatch.setattr(server_module, "_MOST_WAITING_BYTES", 1_000_000)
+    asked = {"type": "subscribe", "product_ids": ["BTC-USD"], "channel": "level2"}
+
+    async def main():
+        async with (
+            serve(exchanges=["coinbase"]) as server,
+            connect(
+                f"{server.url}/coinbase", max_size=None, max_queue=1, close_timeout=0.1
+            ) as connection,
+        ):
+            await until(lambda: server.sessions)
+            with suppress(ConnectionClosed):
+                for _ in range(60):
+                    for kind in ("subscribe", "unsubscribe"):
+                        await connection.send(json.dumps(asked | {"type": kind}))
+            await until(lambda: not server.sessions)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_more_connections_than_there_is_room_for_are_refused(monkeypatch):
+    monkeypatch.setattr(server_module, "_MOST_CONNECTIONS", 1)
+
+    async def main():
+        async with (
+            serve(exchanges=["kraken"], levels=50) as server,
+            connect(f"{server.url}/kraken"),
+        ):
+            await until(lambda: server.sessions)
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"{server.url}/kraken")
+            return refused.value.response.status_code
+
+    assert asyncio.run(main()) == 503
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org"])  # noqa: S104 - refused

@@ -89,7 +89,7 @@ class Reference:
             self._valid_book(stamp, book, messages, applied),
             known[-1][0] if known else None,
             {d: self._events(d, stamp) for d in (Dataset.TRADES, Dataset.LIQUIDATIONS)},
-            {d: self._state(d, stamp) for d in STATES},
+            {d: self.state(d, stamp) for d in STATES},
         )
         moved = self._moved(stamp, messages, tick)
         late = self._late(stamp, known, tick)
@@ -159,7 +159,7 @@ class Reference:
         ]
         return sorted(events, key=lambda e: (e.ts_event, e.ts_recv))
 
-    def _state(self, dataset: Dataset, stamp: int) -> object | None:
+    def state(self, dataset: Dataset, stamp: int) -> object | None:
         if dataset not in self.market.events:
             return None
         last = None

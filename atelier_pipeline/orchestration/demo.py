@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
@@ -31,11 +32,11 @@ SPARE_NS = 7 * NS_PER_SEC
 
 POLL_SECS = 0.25
 
+CAPTION = "ticks of 100 ms; verified: checksums and sequence numbers that were checked and held"
 QUERY = """\
-SELECT exchange, symbol, count(*) AS ticks, count(*) FILTER (book_valid) AS valid, \
-round(avg(ob_spread), 4) AS spread, sum(trade_count) AS trades, \
-round(sum(trade_volume * trade_vwap)) AS notional \
-FROM aggregates GROUP BY ALL ORDER BY ALL"""
+SELECT exchange, symbol, count(*) AS ticks, round(avg(ob_spread), 4) AS spread, \
+sum(trade_count) AS trades, round(sum(trade_volume * trade_vwap), 2) AS notional \
+FROM aggregates WHERE book_valid GROUP BY ALL ORDER BY ALL"""
 
 
 def run_demo(*, seconds: int = 15) -> bool:
@@ -121,8 +122,10 @@ def _report(outcomes: Mapping[str, Outcome], settings: Settings, console: Consol
 
 
 def _summary(outcomes: Mapping[str, Outcome]) -> Table:
-    titles = ("raw rows", "sync rows", "ticks", "gaps", "verified", "checks ok", "files")
-    table = Table("collector", *(Column(title, justify="right", no_wrap=True) for title in titles))
+    titles = ("raw rows", "sync rows", "ticks", "gaps", "verified", "checks", "files")
+    columns = [Column(title, justify="right", no_wrap=True) for title in titles]
+    name = Column("collector", no_wrap=True)
+    table = Table(name, *columns, box=SIMPLE_HEAD, caption=CAPTION, caption_justify="left")
     for collector, outcome in outcomes.items():
         checks = len(outcome.passed) + len(outcome.failed) + len(outcome.warned)
         numbers = (
@@ -132,14 +135,13 @@ def _summary(outcomes: Mapping[str, Outcome]) -> Table:
             outcome.total(ROWS, "raw/gaps"),
             outcome.total("verified", "raw/captures"),
         )
-        cells = [f"{number:,}" for number in numbers]
-        checked = f"{len(outcome.passed)} / {checks}"
-        table.add_row(collector, *cells, checked, str(outcome.total("files")))
+        checked = f"{len(outcome.passed)} of {checks}"
+        table.add_row(collector, *(f"{n:,}" for n in numbers), checked, str(outcome.total("files")))
     return table
 
 
 def _result(rows: pa.Table) -> Table:
-    table = Table(*rows.column_names)
+    table = Table(*rows.column_names, box=SIMPLE_HEAD)
     for row in rows.to_pylist():
         table.add_row(*(str(value) for value in row.values()))
     return table

@@ -147,7 +147,7 @@ def _has_room(book: Sides, rows: int) -> bool:
     """
     capacity = book.ranks.shape[1]
     for side in range(2):
-        first, end = book.bounds[side]
+        first, end = book.bounds[side, 0], book.bounds[side, 1]
         if end + rows > capacity:
             if 2 * (end - first + rows) > capacity:
                 return False

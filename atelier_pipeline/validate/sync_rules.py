@@ -88,7 +88,7 @@ WITH losses AS (
     WHERE dataset = 'orderbooks' AND cause NOT IN ('silence', 'late', 'bad_time')
 ),
 beginnings AS (
-    SELECT symbol, min(epoch_ns(ts_event)) AS first_ns FROM orderbooks GROUP BY symbol
+    SELECT symbol, arg_min(epoch_ns(ts_event), message) AS first_ns FROM orderbooks GROUP BY symbol
 ),
 judged AS (
     SELECT symbol, book_valid FROM snapshots LEFT JOIN beginnings USING (symbol)

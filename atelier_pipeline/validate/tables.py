@@ -58,7 +58,7 @@ _NULLABLE: dict[str, frozenset[str]] = {
     "open_interests": frozenset({"open_interest_value"}),
     "snapshots": _QUALITY,
     "aggregates": _QUALITY | {name for name, _ in FEATURES},
-    "gaps": frozenset({"update_id_before", "update_id_after", "lost", "detail"}),
+    "gaps": frozenset({"update_id_before", "update_id_after", "lost", "detail", "ts_known"}),
     "captures": frozenset(
         {
             *("opened_at", "closed_at", "clock_offset_ns", "latency_p50_ns", "latency_p99_ns"),

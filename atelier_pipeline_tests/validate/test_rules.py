@@ -785,6 +785,7 @@ def test_a_damaged_file_fails_the_rules_that_need_it_with_the_reason(tmp_path: P
 def test_a_book_is_not_missed_before_its_first_message(tmp_path: Path) -> None:
     lake = SmallLake()
     lake.damaged("orderbooks", lambda rows: [row for row in rows if row["message"] >= 5])
+    lake.damaged("orderbooks", change(4, ts_event=T0 + 1_190 * MS))
     lake.damaged(
         "orderbooks_sync", lambda rows: [r for r in rows if r["grid_ts"] > T0 + 1_240 * MS]
     )

@@ -2,10 +2,18 @@
 
 from datetime import UTC, datetime
 
+import pyarrow as pa
+
 from atelier_pipeline.market.datasets import Dataset
-from atelier_pipeline.synchronise import ClockMode, SyncSettings, opening_open_interest
+from atelier_pipeline.synchronise import (
+    ClockMode,
+    MarketSynchronizer,
+    SyncSettings,
+    opening_open_interest,
+)
 from atelier_pipeline_tests.synchronise.markets import (
     MS,
+    NAMES,
     PERIOD,
     T0,
     Market,
@@ -167,3 +175,17 @@ def test_a_whole_book_of_many_levels_is_synchronised_at_every_tick():
     levels = [[row["price"], row["size"]] for row in table.slice(0, 8).to_pylist()]
     assert levels[:4] == [[50_000.0, 1.0], [49_999.0, 2.0], [50_001.0, 2.0], [50_002.0, 3.0]]
     assert levels[4:] == [[49_999.0, 2.0], [49_998.0, 3.0], [50_000.5, 9.0], [50_001.0, 2.0]]
+
+
+def test_a_raw_row_without_a_price_stands_for_a_message_without_levels():
+    opening = book_message(T0 - MS, [(98.0, 1.0)], is_snapshot=True)
+    emptying = book_message(T0 + 150 * MS, [(1.0, 1.0)], is_snapshot=True)
+    market = Market({BOOK: [emptying]}, opening={BOOK: opening})
+    table = market.table(BOOK)
+    nothing = pa.array([98.0, None])
+    table = table.set_column(table.schema.get_field_index("price"), "price", nothing)
+    engine = MarketSynchronizer(SYNC, **NAMES, datasets=[BOOK], window=market.window)
+    engine.feed(BOOK, table)
+    rows = engine.finalize(market.gap_table()).snapshots
+    assert rows["bid_levels"].to_pylist()[:3] == [1, 0, 0]
+    assert rows["driven"].to_pylist()[:3] == [False, True, False]

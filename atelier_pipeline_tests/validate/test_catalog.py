@@ -30,14 +30,9 @@ VIEWS = [
 DAY_NS = 86_400_000 * MS
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return SmallLake().write(tmp_path_factory.mktemp("catalog") / "lake")
-
-
 @pytest.fixture
-def lake(written: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(written, tmp_path / "lake")
+def lake(good_lake: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(good_lake, tmp_path / "lake")
 
 
 @pytest.fixture

@@ -24,11 +24,15 @@ def query(
 ) -> None:
     """DuckDB over the catalog: trades, orderbooks, aggregates, gaps, captures, …."""
     from atelier_pipeline.settings import load_settings
+    from atelier_pipeline.validate.catalog import catalog_lake
     from atelier_pipeline.validate.catalog import query as run
 
-    settings = load_settings()
-    catalog = settings.catalog if lake is None else None
-    table = run(sql, lake, catalog, max_rows=None if csv else rows + 1)
+    most = None if csv else rows + 1
+    if lake is None:
+        catalog = load_settings().catalog
+        table = run(sql, catalog_lake(catalog), catalog, max_rows=most)
+    else:
+        table = run(sql, lake, max_rows=most)
     if csv:
         _print_csv(table)
     else:

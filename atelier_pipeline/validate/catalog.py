@@ -60,6 +60,18 @@ def connect(catalog: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def catalog_lake(catalog: Path) -> Path:
+    """The lake that a catalog's views read; raises QueryError as `connect` does."""
+    with closing(connect(catalog)) as connection:
+        try:
+            rows = connection.execute("SELECT path FROM lake_root").fetchall()
+        except duckdb.Error:
+            raise QueryError(
+                f"{catalog} does not say which lake it reads: materialise `catalog` again"
+            ) from None
+    return Path(rows[0][0])
+
+
 def lake_connection(lake: Path) -> duckdb.DuckDBPyConnection:
     """A connection in memory, in UTC, with the catalog's views over `lake`."""
     connection = memory_connection()
@@ -118,6 +130,7 @@ def printable(table: pa.Table) -> pa.Table:
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
+    connection.execute(f"CREATE VIEW lake_root AS SELECT {quoted(lake.absolute())} AS path")
     for table in TABLES.values():
         connection.execute(f"CREATE VIEW {table.name} AS {lake_view(table, lake)}")
 

@@ -14,6 +14,7 @@ from atelier_pipeline.errors import AtelierError, LakeError, QueryError
 from atelier_pipeline.lake.schemas import UTC_NS
 from atelier_pipeline.validate.catalog import (
     build_catalog,
+    catalog_lake,
     connect,
     lake_connection,
     printable,
@@ -51,7 +52,7 @@ def test_the_catalog_holds_the_promised_views_and_nothing_else(catalog: Path) ->
         names = connection.execute(
             "SELECT table_name, table_type FROM information_schema.tables"
         ).fetchall()
-    assert sorted(names) == sorted((name, "VIEW") for name in VIEWS)
+    assert sorted(names) == sorted((name, "VIEW") for name in [*VIEWS, "lake_root"])
     assert list(TABLES) == VIEWS
 
 
@@ -240,7 +241,7 @@ def test_rows_keep_the_order_that_the_query_asks_for(lake: Path) -> None:
 
 
 def test_statements_that_only_read_are_answered(lake: Path, catalog: Path) -> None:
-    assert query("SHOW TABLES", lake, catalog)["name"].to_pylist() == sorted(VIEWS)
+    assert query("SHOW TABLES", lake, catalog)["name"].to_pylist() == sorted([*VIEWS, "lake_root"])
     assert query("DESCRIBE trades", lake, catalog)["column_name"][0].as_py() == "trade_ts"
     assert query("SUMMARIZE SELECT price FROM trades", lake, catalog)["max"][0].as_py() == "103.0"
     assert query("VALUES (1), (2);", lake, catalog).num_rows == 2
@@ -321,3 +322,16 @@ def test_nothing_spills_into_the_working_directory(
         rows = connection.sql("SELECT hash(i) AS h, i FROM range(4_000_000) t(i) ORDER BY h")
         assert len(rows.to_arrow_table()) == 4_000_000
     assert list(work.iterdir()) == []
+
+
+def test_a_catalog_says_which_lake_it_reads(tmp_path):
+    lake, catalog = tmp_path / "it's a lake", tmp_path / "c.duckdb"
+    build_catalog(lake, catalog)
+    assert catalog_lake(catalog) == lake
+
+
+def test_a_file_that_is_no_catalog_of_ours_names_no_lake(tmp_path):
+    other = tmp_path / "other.duckdb"
+    duckdb.connect(other).close()
+    with pytest.raises(QueryError, match="does not say which lake"):
+        catalog_lake(other)

@@ -135,12 +135,13 @@ class BookKeeper:
         self._heal(stretch)
         linked = self._judge_numbers(stretch)
         trace, stops = self._apply(stretch)
-        self._judge_checksums(stretch, trace)
-        self._judge_crossing(stretch, trace)
+        matched = self._judge_books(stretch, trace)
         for stop, position, levels in stops:
             self._stopped[stop] = self._book_at(stretch, position, levels)
         self._carry = stretch.carry(self._carry)
-        held = (linked | (trace.checksum_ok == 1)) & stretch.whole
+        if stretch.broken_at_end:
+            self._crossed_since = None
+        held = (linked | matched) & stretch.whole
         return Judged(kept, stretch.time, stretch.whole, held, repeats)
 
     def finish(self, time: int, frame: int) -> None:
@@ -198,39 +199,46 @@ class BookKeeper:
             self.losses[-1] = replace(self.losses[-1], **numbers)
         return linked
 
-    def _judge_checksums(self, stretch: Stretch, trace: BookTrace) -> None:
-        for bad in np.flatnonzero((trace.checksum_ok == 0) & stretch.whole).tolist():
-            # The first failure since a snapshot is the loss; those behind it follow from it.
-            if stretch.whole[bad]:
-                heal, start = stretch.heal_from(bad + 1), int(stretch.previous_time[bad])
-                self._lose_at(stretch, "checksum", bad, heal, start)
+    def _judge_books(self, stretch: Stretch, trace: BookTrace) -> Flags:
+        """Finds the losses that books themselves show, in order; a loss hides those behind it.
 
-    def _judge_crossing(self, stretch: Stretch, trace: BookTrace) -> None:
-        crossed = (trace.best_bid >= trace.best_ask) & stretch.whole
-        if self._crossed_since is None and not crossed.any():
-            return
-        behind_crossed = np.append(self._crossed_since is not None, crossed[:-1])
-        for position in np.flatnonzero(crossed | behind_crossed).tolist():
-            if not stretch.unbroken[position]:
-                self._crossed_since = None
-            self._judge_crossing_at(stretch, position)
-            if not (crossed[position] and stretch.whole[position]):
-                self._crossed_since = None
-            elif self._crossed_since is None:
-                self._crossed_since = int(stretch.time[position])
-                self._crossed_recv = int(stretch.messages.ts_recv[position])
-                self._good_until = int(stretch.previous_time[position])
+        Returns which messages leave a book with the checksum they carry. A book without levels has
+        nothing to check.
+        """
+        has_levels = ~(np.isnan(trace.best_bid) & np.isnan(trace.best_ask))
+        failed = (trace.checksum_ok == 0) & has_levels
+        crossed = trace.best_bid >= trace.best_ask
+        was_crossed = np.append(self._crossed_since is not None, crossed)[:-1]
+        suspects = np.flatnonzero((failed | crossed | was_crossed) & stretch.whole | was_crossed)
+        for position in suspects.tolist():
+            if failed[position] and stretch.whole[position]:
+                heal, start = stretch.heal_from(position + 1), stretch.previous_time[position]
+                self._lose_at(stretch, "checksum", position, heal, int(start))
+            self._judge_crossing(stretch, position, is_crossed=bool(crossed[position]))
+        return (trace.checksum_ok == 1) & has_levels
 
-    def _judge_crossing_at(self, stretch: Stretch, position: int) -> None:
-        """Whether the book before this message had been crossed for too long."""
+    def _judge_crossing(self, stretch: Stretch, position: int, *, is_crossed: bool) -> None:
+        """Whether the book had been crossed for too long before a message, and is crossed now."""
+        if not stretch.unbroken[position]:
+            self._crossed_since = None
         since, time = self._crossed_since, int(stretch.time[position])
         if since is not None and stretch.whole[position] and time - since > CROSSED_NS:
-            heal = stretch.heal_from(position)
-            self._lose_at(stretch, "crossed", position, heal, self._good_until)
-            if heal == position:
-                # What heals the book can't be what showed that it was lost.
-                self.losses[-1] = replace(self.losses[-1], known=self._crossed_recv)
-            self._crossed_since = None
+            self._lose_crossed(stretch, position)
+            since = None
+        if not is_crossed or not stretch.whole[position]:
+            since = None
+        elif since is None:
+            since = time
+            self._crossed_recv = int(stretch.messages.ts_recv[position])
+            self._good_until = int(stretch.previous_time[position])
+        self._crossed_since = since
+
+    def _lose_crossed(self, stretch: Stretch, position: int) -> None:
+        heal = stretch.heal_from(position)
+        self._lose_at(stretch, "crossed", position, heal, self._good_until)
+        if heal == position:
+            # What heals the book can't be what showed that it was lost.
+            self.losses[-1] = replace(self.losses[-1], known=self._crossed_recv)
 
     def _apply(self, stretch: Stretch) -> tuple[BookTrace, list[_Stop]]:
         """Applies the messages, and notes the levels wherever a stop is reached."""

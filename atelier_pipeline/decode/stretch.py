@@ -50,26 +50,31 @@ def without_repeats(
     Bybit sends an unchanged best level again every 3 s. Behind a break it does count: it heals.
     """
     newest = np.maximum.accumulate(np.maximum(messages.link, carry.link))
-    keep = messages.link == newest
-    if numbered:
-        keep &= ~_repeated(messages, carry, breaks)
+    current, replaced = _parted(messages, messages.link == newest)
+    if not numbered:
+        return current, replaced
+    counted, repeated = _parted(current, ~_repeats(current, carry, breaks))
+    return counted, np.concatenate([replaced, repeated])
+
+
+def _parted(messages: BookMessages, keep: Flags) -> tuple[BookMessages, Ints]:
+    """The messages to keep, and the own times of the others."""
     if keep.all():
         return messages, np.empty(0, np.int64)
     return messages_taken(messages, keep), messages.ts_event[~keep]
 
 
-def _repeated(messages: BookMessages, carry: Carry, breaks: Sequence[Break]) -> Flags:
+def _repeats(messages: BookMessages, carry: Carry, breaks: Sequence[Break]) -> Flags:
     columns = messages.columns
-    repeated = (
+    repeats = (
         columns.is_snapshot
         & _shifted(columns.is_snapshot, carry.was_snapshot and carry.whole)
         & (columns.update_id == _shifted(columns.update_id, carry.update_id))
         & (messages.link == _shifted(messages.link, carry.link))
     )
-    for each in breaks:
-        behind = int(np.searchsorted(messages.frame, each.frame))
-        repeated[behind : behind + 1] = False
-    return repeated
+    for position in _broken_positions(messages, carry, breaks):
+        repeats[position : position + 1] = False
+    return repeats
 
 
 def _shifted(values: V, first: int) -> V:

@@ -261,25 +261,17 @@ class Decoder:
 
     def flush(self) -> Decoded:
         """What the frames since the last flush held."""
-        recvs = np.concatenate(self._recvs)
-        links = ints(self._link_of_frame)
-        first = self._first_frame
-        trays = self._full_trays()
-        own = {feed: ints([event.ts_event for event in tray.events]) for feed, tray in trays}
+        recvs, links = np.concatenate(self._recvs), ints(self._link_of_frame)
+        first, trays = self._first_frame, self._full_trays()
         frames = {feed: ints(tray.frames) for feed, tray in trays}
+        own = {feed: ints([event.ts_event for event in tray.events]) for feed, tray in trays}
         told = [(frames[feed] - first, own[feed]) for feed in own]
         times, self._newest = frame_times(recvs, told, self._newest)
         feeds: dict[Feed, Arrivals] = {}
         for feed, tray in trays:
-            at = frames[feed] - first
-            arrivals = timed(
-                frames[feed],
-                links[at],
-                own[feed],
-                past_of(tray.events),
-                recv=recvs[at],
-                frame_time=times[at],
-            )
+            at, past = frames[feed] - first, past_of(tray.events)
+            clock = {"recv": recvs[at], "frame_time": times[at]}
+            arrivals = timed(frames[feed], links[at], own[feed], past, **clock)
             feeds[feed] = COLUMNS_OF[feed[1]](arrivals, tray.events)
             tray.frames, tray.events = [], []
         decoded = Decoded(

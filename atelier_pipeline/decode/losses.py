@@ -131,6 +131,7 @@ def _gap_id(loss: Loss, place: Place) -> str:
         loss.known,
         loss.before,
         loss.after,
+        loss.detail,
     )
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 

@@ -105,6 +105,8 @@ class Watch:
         keeper = self._keepers[symbol]
         messages = decoded.feeds.get((symbol, Dataset.ORDERBOOKS))
         breaks = breaks_of_book(decoded.breaks, self._decoder.links, symbol, self._integrity)
+        if messages is None and not breaks:
+            return []
         known = len(keeper.losses)
         keeper.take(cast("BookMessages", messages or nothing_of(Dataset.ORDERBOOKS)), breaks)
         was_broken = symbol in self._broken

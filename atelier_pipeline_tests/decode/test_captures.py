@@ -166,9 +166,12 @@ def test_values_of_more_digits_than_a_float_holds_are_counted_where_they_are_in_
         script.frame(at(second - 20), "text", frame(second, price), 0)
     for second, price in ((22, "1234567.890123456"), (23, "1234567.890123456")):
         script.frame(at(second - 20), "text", frame(second, price), 0)
+    script.frame(at(4), "text", frame(24, "1234567.890123456")[:-1], 0)
     scope = Scope(exchange_named("coinbase"), "c", "live", {"A-USD": BOOKS}, None)
     sealed = seal(script.batches(), scope, WINDOW, whole=True)
-    assert plain(sealed.captures["A-USD"], "events", "inexact") == [{"events": 3, "inexact": 2}]
+    assert plain(sealed.captures["A-USD"], "events", "inexact", "rejected") == [
+        {"events": 3, "inexact": 2, "rejected": 1}
+    ]
 
 
 def test_a_recording_that_is_the_whole_truth_covers_its_window() -> None:

@@ -164,7 +164,7 @@ def test_a_recording_in_small_stretches_gives_the_same_tables(
     recordings: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     run = replay(recordings, name)
-    short = Replay(run.rows[:1500], run.scope, run.survey, run.window)
+    short = Replay(run.rows[:1500], run.scope, run.depths, run.window)
     whole = short.sealed()
     monkeypatch.setattr(reading, "STRETCH_FRAMES", 97)
     assert_same(short.sealed(), whole)

@@ -73,7 +73,7 @@ def test_two_feeds_of_one_book_stay_apart_by_depth(
     recordings: Path, depth: int, events: int, verified: int, duplicates: int
 ) -> None:
     run = replay(recordings, "bybit_spot/testnet_book1_book50_trades", depth)
-    assert run.survey.depths == {1, 50}
+    assert run.depths == {1, 50}
     columns = ("events", "verified", "duplicates")
     found = figures(run.sealed(), "BTCUSDT", Dataset.ORDERBOOKS, *columns)
     assert found == (events, verified, duplicates)
@@ -86,7 +86,7 @@ def test_every_kraken_checksum_holds(recordings: Path, name: str, checksums: int
     columns = ("events", "verified", "integrity")
     expected = (checksums, checksums, "checksum_top10")
     assert figures(sealed, "BTC/USD", Dataset.ORDERBOOKS, *columns) == expected
-    assert run.survey.depths == {int(name[-2:])}
+    assert run.depths == {int(name[-2:])}
     assert losses(sealed) == []
 
 
@@ -95,7 +95,7 @@ def test_most_kraken_checksums_fail_on_a_book_that_is_not_cut_to_its_depth(
 ) -> None:
     run = replay(recordings, "kraken/btc-usd_book25")
     uncut = Scope(run.scope.exchange, "replay", "replay", run.scope.datasets, None)
-    sealed = Replay(run.rows, uncut, run.survey, run.window).sealed()
+    sealed = Replay(run.rows, uncut, run.depths, run.window).sealed()
     (verified,) = figures(sealed, "BTC/USD", Dataset.ORDERBOOKS, "verified")
     assert isinstance(verified, int)
     assert verified < 220

@@ -299,6 +299,12 @@ def test_an_undecodable_frame_may_have_been_anything() -> None:
     assert plain(whole.captures["A"], "rejected") == [{"rejected": 2}] * 2
 
 
+def test_undecodable_frames_far_apart_are_losses_of_their_own() -> None:
+    script = streaming().garbage(1).garbage(3).says(4, trade(4, 51)).closed(11)
+    whole = sealed(script, TRADES, gap_threshold_secs=1.5)
+    assert [row[3:6] for row in losses(whole.gaps["A"])] == [(0.0, 1.0, 1.0), (0.5, 3.0, 3.0)]
+
+
 def test_an_undecodable_frame_is_a_note_where_numbers_show_what_books_lose() -> None:
     script = streaming("update_id").says(1, book(1, number=11)).garbage(2)
     script.says(3, book(3, number=12)).says(7, book(7, number=13)).closed(11)

@@ -215,15 +215,14 @@ class Decoder:
             time = event.ts_event or recv
             self._alive.append(Alive(symbol, self._frame, time, event.last_trade_id))
 
-    def _begin(self, connection: int, symbols: tuple[str, ...] | None = None) -> Station:
+    def _begin(self, connection: int, symbols: tuple[str, ...] = ()) -> Station:
         """A new link; one that says no symbols carries every symbol of the scope."""
-        known = tuple(symbol for symbol in symbols or () if symbol in self._trays)
+        known = tuple(symbol for symbol in symbols if symbol in self._trays)
         link = Link(
             ordinal=len(self.links),
             connection=connection,
             symbols=known or tuple(self._trays),
             opened_frame=self._frame,
-            announced=symbols is not None,
         )
         station = self._stations[connection] = Station(link, self._scope, self._trays)
         self.links.append(link)

@@ -13,19 +13,19 @@ NO_LINK = -1
 class Link:
     """One connection from its `opened` frame on; a new `opened` frame makes a new link.
 
+    A bare recording has no such frame: there a link begins with what was received first.
+
     Attributes:
         ordinal: number among all links.
         connection: number in the frames.
         symbols: the symbols subscribed on it.
         opened_frame: ordinal of its first frame.
-        announced: it began with an `opened` frame; a bare recording has none.
     """
 
     ordinal: int
     connection: int
     symbols: tuple[str, ...]
     opened_frame: int
-    announced: bool
 
 
 @dataclass(frozen=True, slots=True)

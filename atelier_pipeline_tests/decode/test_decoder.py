@@ -76,7 +76,7 @@ def test_a_recording_without_marks_is_one_link_of_every_symbol() -> None:
     script = Script().says(1, trade(1, 1))
     decoder = Decoder(script.scope(TRADES, "A", "B"))
     decoder.read(script.batches()[0])
-    assert decoder.links == [Link(0, 0, ("A", "B"), 0, announced=False)]
+    assert decoder.links == [Link(0, 0, ("A", "B"), 0)]
     assert decoder.pending == 1
 
 

@@ -18,7 +18,6 @@ def house(installation: Installation) -> dg.Definitions:
     window_job = dg.define_asset_job(
         WINDOW_JOB,
         description="One window of one collector: capture, sync, aggregates, and their checks.",
-        partitions_def=partitions,
         executor_def=dg.in_process_executor,
     )
     return dg.Definitions(

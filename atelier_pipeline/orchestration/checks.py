@@ -14,7 +14,6 @@ from atelier_pipeline import pipeline
 from atelier_pipeline.lake.names import FileKind, Mode
 from atelier_pipeline.orchestration.automation import follows
 from atelier_pipeline.orchestration.installation import Installation
-from atelier_pipeline.orchestration.instance import COMPUTE_POOL
 from atelier_pipeline.orchestration.materialise import asset_key
 from atelier_pipeline.orchestration.metadata import table_of
 from atelier_pipeline.validate.rule import Finding, Rule, Severity, Stage
@@ -38,7 +37,7 @@ def stage_checks(stage: Stage, partitions: dg.PartitionsDefinition) -> dg.AssetC
     rules = {rule.name: rule for rule in rules_of(stage)}
     specs = [_spec(rule, partitions) for rule in rules.values()]
 
-    @dg.multi_asset_check(name=f"{stage}_checks", specs=specs, pool=COMPUTE_POOL)
+    @dg.multi_asset_check(name=f"{stage}_checks", specs=specs)
     def checks(
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> Iterator[dg.AssetCheckResult]:

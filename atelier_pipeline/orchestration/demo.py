@@ -16,7 +16,7 @@ from rich.table import Column, Table
 
 from atelier_pipeline import pipeline
 from atelier_pipeline.manifest import load_manifests
-from atelier_pipeline.orchestration.instance import prepare_home
+from atelier_pipeline.orchestration.instance import commit_without_waiting, prepare_home
 from atelier_pipeline.orchestration.outcome import ROWS, Outcome, outcome_of
 from atelier_pipeline.orchestration.partitions import next_window, window_at
 from atelier_pipeline.orchestration.profile import use_profile
@@ -32,7 +32,7 @@ SPARE_NS = 7 * NS_PER_SEC
 
 POLL_SECS = 0.25
 
-CAPTION = "ticks of 100 ms; verified: checksums and sequence numbers that were checked and held"
+CAPTION = "verified: checksums and sequence numbers that were checked and held"
 QUERY = """\
 SELECT exchange, symbol, count(*) AS ticks, round(avg(ob_spread), 4) AS spread, \
 sum(trade_count) AS trades, round(sum(trade_volume * trade_vwap), 2) AS notional \
@@ -50,6 +50,7 @@ def run_demo(*, seconds: int = 15) -> bool:
     collectors = load_manifests(settings.manifests, window_minutes=settings.window_minutes)
     starting = console.status(f"starting the simulated exchanges and {len(collectors)} captures")
     starting.start()
+    commit_without_waiting()
     prepare_home(settings.dagster_home)
     with (
         dg.DagsterInstance.get() as instance,
@@ -108,7 +109,7 @@ def _state(run: WindowRun, instance: dg.DagsterInstance, seconds: int) -> dict[s
 
 
 def _report(outcomes: Mapping[str, Outcome], settings: Settings, console: Console) -> None:
-    console.print(_summary(outcomes))
+    console.print(_summary(outcomes), CAPTION, sep="")
     for collector, outcome in outcomes.items():
         for name, offending in {**outcome.failed, **outcome.warned}.items():
             word = "[red]failed[/]" if name in outcome.failed else "[yellow]warning[/]"
@@ -125,7 +126,7 @@ def _summary(outcomes: Mapping[str, Outcome]) -> Table:
     titles = ("raw rows", "sync rows", "ticks", "gaps", "verified", "checks", "files")
     columns = [Column(title, justify="right", no_wrap=True) for title in titles]
     name = Column("collector", no_wrap=True)
-    table = Table(name, *columns, box=SIMPLE_HEAD, caption=CAPTION, caption_justify="left")
+    table = Table(name, *columns, box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for collector, outcome in outcomes.items():
         checks = len(outcome.passed) + len(outcome.failed) + len(outcome.warned)
         numbers = (

@@ -9,9 +9,10 @@ import os
 import re
 from collections.abc import Generator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import dagster as dg
+from sqlalchemy import Engine, event
 
 from atelier_pipeline.lake.storage import put_file
 
@@ -37,6 +38,19 @@ def prepare_home(home: Path) -> None:
         storage = instance.event_log_storage
         if COMPUTE_POOL not in storage.get_concurrency_keys():
             storage.set_concurrency_slots(COMPUTE_POOL, COMPUTE_SLOTS)
+
+
+def commit_without_waiting() -> None:
+    """Let this process not wait for the disk at each of Dagster's commits, a hundred in a run.
+
+    For the demo alone: with the power gone its runs may be too, its files are not.
+    https://www.sqlite.org/pragma.html#pragma_synchronous
+    """
+    event.listen(Engine, "connect", _stop_waiting)
+
+
+def _stop_waiting(connection: Any, _: object) -> None:  # noqa: ANN401 - any database's connection
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 @contextlib.contextmanager

@@ -22,16 +22,18 @@ MINUTES_PER_DAY = 1440
 def capture_partitions(
     collectors: Iterable[str], window_minutes: int, start: dt.datetime
 ) -> dg.MultiPartitionsDefinition:
-    """One partition for each collector and window from `start` on.
+    """One partition for each collector and window from `start`, an hour, on.
 
+    Longer windows begin with their day, so that the one that holds `start` is among them.
     The window in progress and the next one have keys before they end, so that a window can be
     requested before it opens.
 
     Raises:
         SettingsError: windows of `window_minutes` can't be told to Dagster.
     """
+    first = start.replace(hour=0) if window_minutes > MINUTES_PER_HOUR else start
     windows = dg.TimeWindowPartitionsDefinition(
-        cron_schedule=_cron(window_minutes), start=start, fmt=KEY_FORMAT, end_offset=2
+        cron_schedule=_cron(window_minutes), start=first, fmt=KEY_FORMAT, end_offset=2
     )
     names = dg.StaticPartitionsDefinition(sorted(collectors))
     return dg.MultiPartitionsDefinition({COLLECTOR: names, WINDOW: windows})

@@ -17,6 +17,7 @@ import dagster as dg
 from atelier_pipeline.errors import AtelierError
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.orchestration.installation import Installation
+from atelier_pipeline.orchestration.instance import commit_without_waiting
 from atelier_pipeline.orchestration.partitions import partition_key
 from atelier_pipeline.orchestration.sensors import WINDOW_JOB
 from atelier_pipeline.settings import load_settings
@@ -84,6 +85,7 @@ def _spawned(collector: str) -> WindowRun:
 
 def _work(collector: str, pipe: Pipe) -> None:
     """The life of one process: load, wait for the start, run, end."""
+    commit_without_waiting()
     house = importlib.import_module(FRONT_DOOR).house(Installation.of(load_settings()))
     job = house.resolve_job_def(WINDOW_JOB)
     pipe.send("ready")

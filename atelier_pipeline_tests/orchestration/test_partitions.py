@@ -55,6 +55,14 @@ def test_windows_of_dagster_are_the_windows_that_tile_the_time_axis(minutes: int
     assert tiles[-2:] == [current, next_window(current)]
 
 
+@pytest.mark.parametrize("minutes", LENGTHS)
+def test_the_window_in_progress_at_the_start_has_a_partition(minutes: int):
+    start = START + dt.timedelta(hours=9)
+    with dg.partition_loading_context(start + dt.timedelta(minutes=1)):
+        keys = capture_partitions(["kraken"], minutes, start).get_partition_keys()
+    assert partition_key("kraken", window_at(round(start.timestamp() * 1e9), minutes)) in keys
+
+
 @pytest.mark.parametrize("minutes", [45, 90, 16, 96])
 def test_a_length_that_no_cron_line_can_tell_is_refused_with_what_is_possible(minutes: int):
     with pytest.raises(SettingsError, match=f"ATELIER_WINDOW_MINUTES = {minutes}.*divide an hour"):

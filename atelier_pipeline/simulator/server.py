@@ -247,7 +247,7 @@ def _check_host(host: str, *, allow_remote: bool) -> None:
     except ValueError:
         is_loopback = False
     if not is_loopback and not allow_remote:
-        msg = f"host {host!r} is not a loopback address; allow_remote (--allow-remote) lets it listen there"
+        msg = f"host {host!r} is not a loopback address; allow_remote (--allow-remote) permits it"
         raise SettingsError(msg)
 
 

@@ -1,15 +1,20 @@
 """An installation with a window in the past, and the journal that its capture has left."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from atelier_pipeline import pipeline
 from atelier_pipeline.decode.control import Closed, Opened, control_payload
 from atelier_pipeline.definitions import house
 from atelier_pipeline.lake.journal import FrameKind, JournalMeta, journal_folder
 from atelier_pipeline.lake.journal_writer import JournalWriter
+from atelier_pipeline.lake.names import FileKind, Mode, find_files
 from atelier_pipeline.manifest import Collector
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.orchestration.installation import Installation
@@ -17,6 +22,7 @@ from atelier_pipeline.orchestration.partitions import NS_PER_MINUTE, partition_k
 from atelier_pipeline.settings import Settings
 from atelier_pipeline.simulator import frames
 
+Seal: TypeAlias = Callable[[Collector, Window, Settings], pipeline.StageResult]
 T0 = int(dt.datetime(2026, 2, 26, 15, tzinfo=dt.UTC).timestamp()) * 1_000_000_000
 WINDOW = Window(T0, T0 + NS_PER_MINUTE)
 NS_PER_SEC = 1_000_000_000
@@ -84,8 +90,24 @@ def _received(collector: Collector, began: int, seconds: float) -> Iterator[tupl
     )
 
 
+def sealing_damage(
+    collector: Collector, window: Window, settings: Settings, seal: Seal = pipeline.seal
+) -> pipeline.StageResult:
+    """Seal a window, then make its first price negative, which decoder and writer would refuse."""
+    result = seal(collector, window, settings)
+    (file,) = find_files(settings.lake, FileKind.TRADES, Mode.RAW)
+    trades = pq.read_table(file.path, partitioning=None)
+    prices = pa.array([-1.0, *trades["price"].to_pylist()[1:]])
+    damaged = trades.set_column(trades.column_names.index("price"), "price", prices)
+    pq.write_table(damaged, file.path)
+    return result
+
+
 def run(
-    installed: Installation, instance: dg.DagsterInstance, collector: str
+    installed: Installation,
+    instance: dg.DagsterInstance,
+    collector: str,
+    selected: Sequence[dg.AssetKey] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """`window_job` for the window, in a Dagster that believes in the installation's clock."""
     now = dt.datetime.fromtimestamp(installed.now_ns() / NS_PER_SEC, dt.UTC)
@@ -97,6 +119,7 @@ def run(
                 partition_key=partition_key(collector, WINDOW),
                 instance=instance,
                 run_config={"loggers": QUIET},
+                asset_selection=selected,
                 raise_on_error=False,
             )
         )

@@ -3,19 +3,13 @@
 from pathlib import Path
 
 import dagster as dg
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from atelier_pipeline import pipeline
 from atelier_pipeline.lake.names import FileKind, Mode, find_files
-from atelier_pipeline.lake.reader import read_table
-from atelier_pipeline.manifest import Collector
-from atelier_pipeline.market.window import Window
 from atelier_pipeline.orchestration.checks import asset_of
 from atelier_pipeline.orchestration.outcome import ROWS, outcome_of
 from atelier_pipeline.orchestration.partitions import partition_key
-from atelier_pipeline.pipeline import StageResult, seal
-from atelier_pipeline.settings import Settings
 from atelier_pipeline.validate.catalog import query
 from atelier_pipeline.validate.rules import RULES
 from atelier_pipeline_tests.orchestration.past_window import (
@@ -23,6 +17,7 @@ from atelier_pipeline_tests.orchestration.past_window import (
     installation,
     journal,
     run,
+    sealing_damage,
 )
 
 TICKS = 600
@@ -75,27 +70,13 @@ def test_a_window_in_the_past_without_frames_fails_and_says_that_time_is_gone(tm
     assert "time can't be captured again" in problem
 
 
-def damage_trades(lake: Path) -> None:
-    """Make the first price negative, past the decoder and the writer, which would refuse it."""
-    (file,) = find_files(lake, FileKind.TRADES, Mode.RAW)
-    trades = pq.read_table(file.path, partitioning=None)
-    prices = pa.array([-1.0, *trades["price"].to_pylist()[1:]])
-    damaged = trades.set_column(trades.column_names.index("price"), "price", prices)
-    pq.write_table(damaged.cast(read_table(file.path).schema), file.path)
-
-
 def test_a_check_that_fails_is_kept_by_partition_and_blocks_what_is_downstream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     installed = installation(tmp_path)
     journal(installed.collectors["kraken"], installed.settings)
 
-    def seal_and_damage(collector: Collector, window: Window, settings: Settings) -> StageResult:
-        result = seal(collector, window, settings)
-        damage_trades(settings.lake)
-        return result
-
-    monkeypatch.setattr("atelier_pipeline.pipeline.seal", seal_and_damage)
+    monkeypatch.setattr(pipeline, "seal", sealing_damage)
     with dg.DagsterInstance.get() as instance:
         result = run(installed, instance, "kraken")
         outcome = outcome_of(instance, result.run_id)

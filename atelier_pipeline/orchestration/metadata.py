@@ -58,7 +58,7 @@ def table_of(rows: pa.Table) -> dg.TableMetadataValue:
 
 
 def _sizes(files: Sequence[Written]) -> Iterator[Entry]:
-    yield "dagster/row_count", dg.MetadataValue.int(sum(file.rows for file in files))
+    yield "rows", dg.MetadataValue.int(sum(file.rows for file in files))
     yield "bytes", dg.MetadataValue.int(sum(file.bytes for file in files))
     yield "files", dg.MetadataValue.int(len(files))
 
@@ -84,7 +84,7 @@ def _reception(ledger: Ledger) -> Iterator[Entry]:
         value = ledger.largest(column)
         if value is not None:
             name = column.removesuffix("_ns").replace("_", " ")
-            yield f"{name} (ms)", dg.MetadataValue.float(value / NS_PER_MS)
+            yield f"{name} (ms)", dg.MetadataValue.float(round(value / NS_PER_MS, 3))
     for column in ("verified", "rejected", "duplicates", "reconnects"):
         yield column, dg.MetadataValue.int(ledger.total(column))
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from atelier_pipeline.orchestration.checks import OFFENDING
 
-ROWS = "dagster/row_count"
+ROWS = "rows"
 _RECORDED = {
     dg.DagsterEventType.ASSET_MATERIALIZATION,
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,

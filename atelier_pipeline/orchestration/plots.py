@@ -30,7 +30,7 @@ def line_plot(values: NDArray[np.float64], losses: Iterable[tuple[float, float]]
     low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}">'
-        f'<g font-size="9" fill="#888"><text y="8">{high:.6g}</text>'
+        f'<g font-size="9" font-family="sans-serif" fill="#888"><text y="8">{high:.6g}</text>'
         f'<text y="{HEIGHT}">{low:.6g}</text></g>'
         f'<path fill="#d33" opacity=".2" d="{_bands(losses)}"/>'
         f'<path fill="none" stroke="#36c" stroke-linecap="round" d="{_line(values, low, high)}"/>'

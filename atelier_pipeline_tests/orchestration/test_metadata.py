@@ -63,7 +63,7 @@ def test_raw_files_are_described_by_size_span_losses_and_reception(small: tuple[
     tables = {name: metadata.pop(name) for name in ("sample", "written")}
     plot = metadata.pop("BTC-USD: level changes per second")
     assert {name: value.value for name, value in metadata.items()} == {
-        "dagster/row_count": 14,
+        "rows": 14,
         "bytes": files[1].bytes,
         "files": 1,
         "first": T0 / SECOND - 0.03,
@@ -131,7 +131,7 @@ def test_a_dataset_that_the_exchange_does_not_offer_has_no_files(small: tuple[Sm
     ledger = Ledger.read(small[1], collector(), window())
     metadata = described(FileKind.LIQUIDATIONS, Mode.SYNC, written(small, "trades_sync"), ledger)
     assert {name: value.value for name, value in metadata.items()} == {
-        "dagster/row_count": 0,
+        "rows": 0,
         "bytes": 0,
         "files": 0,
         "losses": 0,

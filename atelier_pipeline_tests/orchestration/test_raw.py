@@ -98,7 +98,7 @@ def test_a_window_in_progress_is_captured_for_as_long_as_asked(captures: Capture
     assert result.success
     for dataset in (FileKind.ORDERBOOKS, FileKind.TRADES, FileKind.GAPS, FileKind.CAPTURES):
         rows = captures.rows(dataset).num_rows
-        assert recorded[f"raw/{dataset}"]["dagster/row_count"].value == rows
+        assert recorded[f"raw/{dataset}"]["rows"].value == rows
     assert captures.rows(FileKind.ORDERBOOKS).num_rows > 0
     assert recorded["raw/liquidations"]["files"].value == 0
 

@@ -11,6 +11,7 @@ from atelier_pipeline.market.datasets import Dataset
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = PAGES[0].read_text("utf-8")
 MOST_LINES_OF_THE_MAP = 60
 
 
@@ -27,15 +28,13 @@ def test_no_page_names_a_place_of_one_machine(page):
 
 
 def test_the_readme_lists_every_command():
-    listed = re.findall(r"^\| `atelier ([a-z-]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    listed = re.findall(r"^\| `atelier ([a-z-]+)", README, re.MULTILINE)
     commands = [command.callback.__name__.replace("_", "-") for command in app.registered_commands]
     assert sorted(listed) == sorted(commands)
 
 
 def test_the_readme_says_what_each_exchange_offers():
-    rows = re.findall(
-        r"^\| `(\w+)` \|[^|]+\|(.+)\|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
-    )
+    rows = re.findall(r"^\| `(\w+)` \|[^|]+\|(.+)\|$", README, re.MULTILINE)
     offered = {name: [cell.strip() == "✓" for cell in cells.split("|")] for name, cells in rows}
     assert offered == {
         name: [dataset in exchange.datasets for dataset in Dataset]
@@ -44,9 +43,8 @@ def test_the_readme_says_what_each_exchange_offers():
 
 
 def test_every_page_is_reached_from_the_readme():
-    readme = (ROOT / "README.md").read_text("utf-8")
     unlisted = [
-        page.name for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in readme
+        page.name for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in README
     ]
     assert unlisted == []
 

@@ -18,9 +18,10 @@ from atelier_pipeline.decode.scope import Scope
 from atelier_pipeline.decode.seal import seal as decode_window
 from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.footer import Footer
-from atelier_pipeline.lake.journal import Journal, journal_folder
+from atelier_pipeline.lake.journal import FrameKind, Journal, JournalMeta, journal_folder
 from atelier_pipeline.lake.journal_reader import read_journal
 from atelier_pipeline.lake.journal_seal import read_frames, seal_journal
+from atelier_pipeline.lake.journal_writer import JournalWriter
 from atelier_pipeline.lake.names import FileKind, Mode, frames_path, lake_path
 from atelier_pipeline.lake.reader import read_footer, read_table
 from atelier_pipeline.lake.source import claim_lake
@@ -38,6 +39,8 @@ from atelier_pipeline.synchronise import (
 from atelier_pipeline.validate.catalog import build_catalog
 from atelier_pipeline.validate.rule import Finding, Limits, Stage
 from atelier_pipeline.validate.rules import WindowFiles, check_files
+
+FRAMES_PER_FLUSH = 1 << 14
 
 
 class StageResult(msgspec.Struct, frozen=True):
@@ -71,6 +74,25 @@ def capture(
         on_progress=on_progress,
         limits=CaptureLimits.from_settings(settings),
     )
+
+
+def journal_frames(
+    collector: Collector, window: Window, settings: Settings, frames: Iterable[tuple[int, bytes]]
+) -> None:
+    """Journal (ts_recv in UTC ns, payload) frames that come from elsewhere than a connection."""
+    meta = JournalMeta(
+        exchange=collector.exchange.name,
+        collector=collector.name,
+        url="",
+        source=collector.source,
+        manifest=collector.text,
+        window=window,
+    )
+    with JournalWriter.open(journal_of(collector, window, settings), meta) as journal:
+        for number, (ts_recv, payload) in enumerate(frames, 1):
+            journal.append(ts_recv, 0, FrameKind.TEXT, payload)
+            if number % FRAMES_PER_FLUSH == 0:
+                journal.flush()
 
 
 def seal(

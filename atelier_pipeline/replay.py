@@ -21,8 +21,6 @@ from atelier_pipeline import pipeline
 from atelier_pipeline.errors import DecodeError, LakeError, SettingsError
 from atelier_pipeline.exchanges.contract import Acknowledged, Event, Exchange
 from atelier_pipeline.exchanges.registry import exchange_named
-from atelier_pipeline.lake.journal import FrameKind, JournalMeta
-from atelier_pipeline.lake.journal_writer import JournalWriter
 from atelier_pipeline.lake.names import FileKind, parse_name
 from atelier_pipeline.lake.reader import read_table
 from atelier_pipeline.lake.recordings import SUFFIX, read_recording
@@ -40,8 +38,6 @@ SITTING_NS = 60 * NS_PER_SEC
 
 WHOLE_BOOK_DEPTH = 50
 """Levels per side kept at a tick where the exchange sends the whole book."""
-
-FRAMES_PER_FLUSH = 1 << 14
 
 _KEYS = {
     Dataset.ORDERBOOKS: "orderbook",
@@ -125,7 +121,7 @@ def _replay_window(recording: Path, window: Window, lake: Path, replayed: Replay
     with tempfile.TemporaryDirectory(prefix="atelier-replay-") as folder:
         settings = Settings(lake=lake, journal=Path(folder))
         target = (replayed.collector, window, settings)
-        _journal(recording, *target)
+        pipeline.journal_frames(*target, read_recording(recording))
         sealed = pipeline.seal(*target, whole=True)
         replayed.verified += sealed.verified
         replayed.files += sealed.files
@@ -248,20 +244,3 @@ def _datasets_of(event: NormalizedDelta | Liquidation | TickerUpdate | Trade) ->
             yield Dataset.FUNDINGS
         if event.open_interest is not None:
             yield Dataset.OPEN_INTERESTS
-
-
-def _journal(recording: Path, collector: Collector, window: Window, settings: Settings) -> None:
-    """Write the recording's frames to the window's journal."""
-    meta = JournalMeta(
-        exchange=collector.exchange.name,
-        collector=collector.name,
-        url="",
-        source=collector.source,
-        manifest=collector.text,
-        window=window,
-    )
-    with JournalWriter.open(pipeline.journal_of(collector, window, settings), meta) as journal:
-        for number, (ts_recv, payload) in enumerate(read_recording(recording), 1):
-            journal.append(ts_recv, 0, FrameKind.TEXT, payload)
-            if number % FRAMES_PER_FLUSH == 0:
-                journal.flush()

@@ -5,13 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from atelier_pipeline import pipeline
-from atelier_pipeline.lake.journal import FrameKind, JournalMeta, journal_folder
-from atelier_pipeline.lake.journal_writer import JournalWriter
 from atelier_pipeline.manifest import Collector
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.settings import Settings
-from atelier_pipeline.simulator import frames
+from atelier_pipeline.simulator import Frames, frames
 
 T0_NS = 1_767_225_600 * 1_000_000_000
 """2026-01-01, which every window length divides."""
@@ -27,30 +25,19 @@ def compile_kernels(collectors: Iterable[Collector]) -> None:
     for collector in collectors:
         with tempfile.TemporaryDirectory(prefix="atelier-warm-up-") as folder:
             settings = Settings(lake=Path(folder) / "lake", journal=Path(folder) / "journal")
-            _journal(collector, window, settings)
+            received = _simulated(collector, window)
+            pipeline.journal_frames(collector, window, settings, received)
             pipeline.seal(collector, window, settings, whole=True)
             pipeline.synchronise(collector, window, settings)
             pipeline.aggregate(collector, window, settings)
 
 
-def _journal(collector: Collector, window: Window, settings: Settings) -> None:
-    meta = JournalMeta(
-        exchange=collector.exchange.name,
-        collector=collector.name,
-        url="",
-        source=collector.source,
-        manifest=collector.text,
-        window=window,
-    )
-    place = (settings.journal, meta.exchange, meta.collector, window.start_ns)
-    received = frames(
-        meta.exchange,
+def _simulated(collector: Collector, window: Window) -> Frames:
+    return frames(
+        collector.exchange.name,
         collector.symbols,
         datasets=frozenset[Dataset]().union(*collector.datasets.values()),
         depth=collector.subscribed_depth,
         start_ns=window.start_ns,
         duration_s=SECONDS,
     )
-    with JournalWriter.open(journal_folder(*place), meta) as writer:
-        for ts_recv, payload in received:
-            writer.append(ts_recv, 0, FrameKind.TEXT, payload)

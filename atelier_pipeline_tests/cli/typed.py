@@ -17,6 +17,6 @@ def atelier(*words: object, folder: Path, **variables: str) -> subprocess.Comple
         env={**environment, **variables, "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )

@@ -33,6 +33,9 @@ SPARE_NS = 7 * NS_PER_SEC
 POLL_SECS = 0.25
 
 CAPTION = "verified: checksums and sequence numbers that were checked and held"
+CAUSES = """\
+SELECT string_agg(n || ' ' || cause, ', ' ORDER BY cause) AS causes
+FROM (SELECT cause, count(*) AS n FROM gaps WHERE lost IS DISTINCT FROM 0 GROUP BY cause)"""
 QUERY = """\
 SELECT exchange, symbol, count(*) AS ticks, round(avg(ob_spread), 4) AS spread, \
 sum(trade_count) AS trades, round(sum(trade_volume * trade_vwap), 2) AS notional \
@@ -118,6 +121,8 @@ def _report(outcomes: Mapping[str, Outcome], settings: Settings, console: Consol
             console.print(f"[red]failed[/] {collector} {problem}", highlight=False)
     console.print(f"files in {settings.lake}, views in {settings.catalog}", highlight=False)
     if settings.lake.is_dir():
+        (causes,) = query(CAUSES, settings.lake, settings.catalog)["causes"].to_pylist()
+        console.print(f"losses by cause: {causes or 'none'} (the demo captures part of a window)")
         console.print(f'\natelier query "{QUERY}"', soft_wrap=True, highlight=False)
         console.print(_result(query(QUERY, settings.lake, settings.catalog)))
 

@@ -31,7 +31,7 @@ def made(tmp_path_factory) -> tuple[Path, str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
-    answer = atelier("demo", "--seconds", 5, folder=folder, ATELIER_SIMULATOR_URL=url)
+    answer = atelier("demo", folder=folder, ATELIER_SIMULATOR_URL=url)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return folder, answer.stdout
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from atelier_pipeline.aggregate import aggregate as aggregate_symbol
 from atelier_pipeline.capture import CaptureLimits, CaptureProgress, CaptureReport, capture_window
 from atelier_pipeline.decode.scope import Scope
+from atelier_pipeline.decode.seal import Sealed
 from atelier_pipeline.decode.seal import seal as decode_window
 from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.footer import Footer
@@ -104,21 +105,33 @@ def seal(
     Raises LakeError where the window has left no frames: time can't be captured again.
     """
     place, frames = _frames(collector, window, settings)
-    sealed = decode_window(
+    sealed = decoded(collector, window, frames, whole=whole)
+    written: list[Written] = []
+    for files in _symbols(collector, window, settings):
+        written += files.write(raw_tables(sealed, files.symbol), Mode.RAW, [place])
+    return StageResult(tuple(written), sealed.summary.verified)
+
+
+def decoded(collector: Collector, window: Window, frames: Journal, *, whole: bool) -> Sealed:
+    """What the frames of a window hold; writes nothing. `whole` as in `seal`."""
+    return decode_window(
         frames.batches,
         scope_of(collector),
         window,
         pieces=len(frames.segments),
         damage=frames.damage,
         whole=whole,
+        gap_threshold_secs=collector.gap_threshold_secs,
     )
-    written: list[Written] = []
-    for files in _symbols(collector, window, settings):
-        tables = {FileKind(d): t for (s, d), t in sealed.tables.items() if s == files.symbol}
-        tables[FileKind.GAPS] = sealed.gaps[files.symbol]
-        tables[FileKind.CAPTURES] = sealed.captures[files.symbol]
-        written += files.write(tables, Mode.RAW, [place])
-    return StageResult(tuple(written), sealed.summary.verified)
+
+
+def raw_tables(sealed: Sealed, symbol: str) -> dict[FileKind, pa.Table]:
+    """The tables of a symbol's raw files, by kind."""
+    return {
+        **{FileKind(d): table for (s, d), table in sealed.tables.items() if s == symbol},
+        FileKind.GAPS: sealed.gaps[symbol],
+        FileKind.CAPTURES: sealed.captures[symbol],
+    }
 
 
 def synchronise(collector: Collector, window: Window, settings: Settings) -> StageResult:

@@ -13,6 +13,7 @@ import typer
 from atelier_pipeline import __version__
 from atelier_pipeline.cli.demo import demo, ui
 from atelier_pipeline.cli.query import query
+from atelier_pipeline.cli.redecode import redecode
 from atelier_pipeline.cli.replay import replay
 from atelier_pipeline.cli.simulate import simulate
 from atelier_pipeline.errors import AtelierError, SettingsError
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Capture crypto market data once, derive everything else from it.",
 )
-for command in (demo, ui, replay, query, simulate):
+for command in (demo, ui, replay, redecode, query, simulate):
     app.command()(command)
 
 

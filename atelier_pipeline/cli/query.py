@@ -34,14 +34,16 @@ def query(
     else:
         table = run(sql, lake, max_rows=most)
     if csv:
-        _print_csv(table)
+        print_csv(table)
     else:
         _print_table(table, rows)
 
 
-def _print_csv(table: "pa.Table") -> None:
+def print_csv(table: "pa.Table") -> None:
+    """Print all rows as CSV, for people and other programs."""
     from pyarrow import csv
 
+    sys.stdout.flush()
     csv.write_csv(table, sys.stdout.buffer)
 
 

@@ -184,6 +184,16 @@ def frames_path(lake: Path, exchange: str, collector: str, t0_ns: int) -> Path:
     return folder / f"date={date(t0_ns)}" / str(file)
 
 
+def parse_stamp(text: str, name: str) -> int:
+    """The time in UTC ns that `stamp` wrote; raises LakeError, which says `name`, for no time."""
+    try:
+        time = datetime.strptime(text, _STAMP_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        raise LakeError(f"{name!r} holds {text}, which is no time") from None
+    whole = int(time.replace(microsecond=0).timestamp())
+    return whole * _NS_PER_SEC + time.microsecond // 1000 * _NS_PER_MS
+
+
 def parse_name(name: str) -> FileName:
     """What a file name of the lake says; raises LakeError for any other name."""
     match = _FILE.fullmatch(name)
@@ -191,7 +201,7 @@ def parse_name(name: str) -> FileName:
         raise LakeError(f"{name!r} is no lake file: not SYMBOL_DATATYPE_MODE_STAMP{SUFFIX}")
     kind, mode = _KINDS[match["datatype"]], Mode(match["mode"])
     kind.schema(mode)
-    return FileName(match["name"], kind, mode, _parse_stamp(match["stamp"], name))
+    return FileName(match["name"], kind, mode, parse_stamp(match["stamp"], name))
 
 
 def parse_path(path: Path) -> LakeFile:
@@ -256,12 +266,3 @@ def _utc(time_ns: int) -> datetime:
         raise LakeError(f"{time_ns} ns is no time since 1970 in int64 nanoseconds")
     seconds, rest = divmod(time_ns, _NS_PER_SEC)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
-
-
-def _parse_stamp(text: str, name: str) -> int:
-    try:
-        time = datetime.strptime(text, _STAMP_FORMAT).replace(tzinfo=UTC)
-    except ValueError:
-        raise LakeError(f"{name!r} holds {text}, which is no time") from None
-    whole = int(time.replace(microsecond=0).timestamp())
-    return whole * _NS_PER_SEC + time.microsecond // 1000 * _NS_PER_MS

@@ -12,6 +12,7 @@ from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.content import content_hash
 from atelier_pipeline.lake.footer import Footer, from_text
 from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, find_files, parse_name
+from atelier_pipeline.lake.pieces import Piece, day_file, from_notes
 from atelier_pipeline.lake.schemas import SCHEMA_VERSION
 from atelier_pipeline.lake.writer import check_schema
 from atelier_pipeline.market.datasets import Dataset
@@ -81,6 +82,38 @@ def read_notes(path: Path) -> dict[str, str]:
         return _notes(file)
 
 
+def read_pieces(path: Path) -> tuple[Piece, ...]:
+    """What a compacted file was made of, none for another; raises LakeError as `read_table`."""
+    return from_notes(read_notes(path), path)
+
+
+def read_window(path: Path) -> pa.Table:
+    """The rows of the file at `path`, also where its day has been compacted into one file.
+
+    Raises LakeError as `read_table` does, and where the day's file has no such piece.
+    """
+    day = day_file(path)
+    if day is None:
+        return read_table(path)
+    first, piece = _piece(day, path)
+    with _open(day) as file:
+        check_schema(file.schema_arrow.remove_metadata(), parse_name(day.name).schema, str(day))
+        try:
+            table = _rows_from(file, first, piece.rows)
+        except _UNREADABLE as error:
+            raise LakeError(f"{day} is damaged: {error}") from error
+    return table.replace_schema_metadata(None)
+
+
+def read_window_footer(path: Path) -> Footer:
+    """What the file at `path` says about itself, or said before its day was compacted.
+
+    Raises LakeError as `read_window` does.
+    """
+    day = day_file(path)
+    return read_footer(path) if day is None else _piece(day, path)[1].footer
+
+
 def read_kind(
     lake: Path,
     kind: FileKind | Dataset,
@@ -96,6 +129,12 @@ def read_kind(
     if columns is not None:
         nothing = nothing.select(list(columns))
     return pa.concat_tables([nothing, *(read_table(file.path, columns) for file in files)])
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a file has, from its footer; raises LakeError as `read_table` does."""
+    with _open(path) as file:
+        return file.metadata.num_rows
 
 
 def verify_content(path: Path) -> None:
@@ -117,6 +156,30 @@ def disk_use(lake: Path, exchange: str | None = None) -> list[DiskUse]:
     return [_use(list(group)) for _, group in groupby(ordered, key=_owner)]
 
 
+def _piece(day: Path, path: Path) -> tuple[int, Piece]:
+    """The piece of a compacted file that was at `path`, and the number of its first row."""
+    first = 0
+    for piece in read_pieces(day):
+        if piece.name == path.name:
+            return first, piece
+        first += piece.rows
+    raise LakeError(f"{path} does not exist: its day lies in {day.name}, which has no such piece")
+
+
+def _rows_from(file: pq.ParquetFile, first: int, count: int) -> pa.Table:
+    """`count` rows from row `first` on; reads the row groups that have some of them."""
+    wanted: list[int] = []
+    skipped = 0
+    end = 0
+    for group in range(file.num_row_groups):
+        start, end = end, end + file.metadata.row_group(group).num_rows
+        if start < first + count and end > first:
+            wanted.append(group)
+        elif end <= first:
+            skipped = end
+    return file.read_row_groups(wanted).slice(first - skipped, count)
+
+
 def _use(files: Sequence[LakeFile]) -> DiskUse:
     first = files[0]
     return DiskUse(
@@ -125,7 +188,7 @@ def _use(files: Sequence[LakeFile]) -> DiskUse:
         kind=first.kind,
         mode=first.mode,
         files=len(files),
-        rows=sum(_rows(file.path) for file in files),
+        rows=sum(count_rows(file.path) for file in files),
         bytes=sum(file.path.stat().st_size for file in files),
         first_t0_ns=first.t0_ns,
         last_t0_ns=files[-1].t0_ns,
@@ -134,11 +197,6 @@ def _use(files: Sequence[LakeFile]) -> DiskUse:
 
 def _owner(file: LakeFile) -> tuple[str, str, int, str]:
     return file.exchange, file.name, list(FileKind).index(file.kind), file.mode
-
-
-def _rows(path: Path) -> int:
-    with _open(path) as file:
-        return file.metadata.num_rows
 
 
 def _open(path: Path) -> pq.ParquetFile:

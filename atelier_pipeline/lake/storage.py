@@ -5,14 +5,22 @@ step, so that a name holds a whole file or none. An object store would do the sa
 """
 
 import contextlib
+import ctypes
 import fcntl
 import os
+import shutil
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import BinaryIO
 
 from atelier_pipeline.errors import LakeError
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""https://man7.org/linux/man-pages/man2/renameat2.2.html"""
+
+REMOVED = ".removed"
+"""How the hidden name of a folder ends that is being removed."""
 
 
 def put_file(path: Path, write: Callable[[BinaryIO], None], *, replace: bool) -> int:
@@ -54,17 +62,67 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock_folder(folder: Path) -> Generator[None, None, None]:
-    """Hold `folder` alone among the processes that ask; raises BlockingIOError where one holds it.
+def lock_folder(
+    folder: Path, *, shared: bool = False, wait: bool = False
+) -> Generator[None, None, None]:
+    """Hold `folder` alone among the processes that ask, or with all that ask for a share of it.
 
-    The kernel frees it when the process ends, however it ends.
+    Raises BlockingIOError where that is not to be had at once, unless it shall `wait`. The kernel
+    frees the folder when the process ends, however it ends.
     """
+    how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how)
         yield
     finally:
         os.close(descriptor)
+
+
+def swap_folders(one: Path, other: Path) -> None:
+    """Give each of two folders of one parent the name of the other, in one durable step.
+
+    Whoever lists a folder sees all that the one held or all that the other did. Raises LakeError
+    where the file system has no such step.
+    """
+    swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    names = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
+    if swap is None or swap(*names, _RENAME_EXCHANGE):
+        reason = os.strerror(ctypes.get_errno()) if swap else "the C library has no renameat2"
+        raise LakeError(f"can't swap {one} with {other.name} in one step: {reason}")
+    sync_folder(one.parent)
+
+
+def link_file(path: Path, other: Path) -> None:
+    """Give the file at `path` a second name; raises LakeError where that can't be."""
+    with _explained(other):
+        os.link(path, other)
+        sync_folder(other.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file for good; one that is gone already is no error."""
+    with _explained(path, "remove"), contextlib.suppress(FileNotFoundError):
+        path.unlink()
+        sync_folder(path.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that it holds; under its own name it is whole or gone.
+
+    Where it is cut short, the rest lies beside it under a hidden name that ends with `REMOVED`.
+    One that is gone already is no error.
+    """
+    with _explained(folder, "remove"), contextlib.suppress(FileNotFoundError):
+        hidden = folder
+        if not folder.name.startswith("."):
+            hidden = folder.with_name(f".{folder.name}{REMOVED}")
+            if hidden.exists():
+                shutil.rmtree(hidden)
+            folder.rename(hidden)
+            sync_folder(folder.parent)
+        shutil.rmtree(hidden)
+        sync_folder(folder.parent)
 
 
 def _fill(path: Path, write: Callable[[BinaryIO], None]) -> int:
@@ -90,11 +148,11 @@ def _claim(beside: Path, path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Generator[None, None, None]:
+def _explained(path: Path, what: str = "write") -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        raise LakeError(f"can't write {path}: {error.strerror or error}") from error
+        raise LakeError(f"can't {what} {path}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager

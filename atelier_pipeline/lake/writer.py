@@ -1,6 +1,7 @@
 """The one way to write a Parquet file: schema checked, footer complete, same rows same bytes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,7 +12,15 @@ import pyarrow.parquet as pq
 from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.content import ContentHasher
 from atelier_pipeline.lake.footer import Footer, to_text
-from atelier_pipeline.lake.names import FileKind, FileName, file_name, parse_name, parse_path
+from atelier_pipeline.lake.names import (
+    FileKind,
+    FileName,
+    LakeFile,
+    file_name,
+    parse_name,
+    parse_path,
+)
+from atelier_pipeline.lake.pieces import day_open
 from atelier_pipeline.lake.schemas import FRAMES
 from atelier_pipeline.lake.source import claim_lake
 from atelier_pipeline.lake.storage import put_file
@@ -64,9 +73,9 @@ def write_batches(
     `notes` are further keys for the Parquet footer.
     """
     name = parse_name(path.name)
-    _check_place(path, name, footer)
     body = _Body(batches, name, footer, notes or {})
-    size = put_file(path, body.write, replace=replace)
+    with _checked_place(path, name, footer):
+        size = put_file(path, body.write, replace=replace)
     return Written(path, body.rows, size, body.content_hash)
 
 
@@ -99,18 +108,28 @@ class _Body:
             writer.add_key_value_metadata({**to_text(facts), **self._notes})
 
 
-def _check_place(path: Path, name: FileName, footer: Footer) -> None:
-    """A file says the same by its name and by its footer, and belongs to its lake."""
+@contextmanager
+def _checked_place(path: Path, name: FileName, footer: Footer) -> Generator[None, None, None]:
+    """A file says the same by its name and by its footer, and belongs to its lake and day."""
     owner = footer.collector if name.kind is FileKind.FRAMES else file_name(footer.symbol)
     if owner != name.name:
         raise LakeError(f"{path.name} can't hold {owner}, which its footer names")
-    try:
-        place = parse_path(path)
-    except LakeError:
+    place = _place(path)
+    if place is None:
+        yield
         return
     if place.exchange != footer.exchange:
         raise LakeError(f"{path} can't hold {footer.exchange} data, which its footer names")
     claim_lake(place.lake, footer.source)
+    with day_open(path):
+        yield
+
+
+def _place(path: Path) -> LakeFile | None:
+    try:
+        return parse_path(path)
+    except LakeError:
+        return None
 
 
 def _checked(

@@ -1,0 +1,107 @@
+"""A closed day in one file: which pieces it was made of, and what took the place of a piece.
+
+A compacted file holds the rows of its pieces, one behind the other, under the name of the first of
+them. Its footer keeps each piece's own footer, so that any piece can be cut out or given back.
+"""
+
+import contextlib
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from atelier_pipeline.errors import LakeError
+from atelier_pipeline.lake.footer import Footer, from_text
+from atelier_pipeline.lake.names import SUFFIX, parse_name
+from atelier_pipeline.lake.storage import lock_folder
+
+PIECES_KEY = "pieces"
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """One piece of a compacted file.
+
+    Attributes:
+        name: the file that it was.
+        rows: how many of the compacted file's rows are its own.
+        notes: every key of its Parquet footer, as text.
+    """
+
+    name: str
+    rows: int
+    notes: dict[str, str]
+
+    @property
+    def footer(self) -> Footer:
+        """What the piece says about itself."""
+        return from_text(self.notes, self.name)
+
+    @property
+    def other_notes(self) -> dict[str, str]:
+        """The keys of its footer that are no facts of a Footer."""
+        facts = Footer.__struct_fields__
+        return {key: text for key, text in self.notes.items() if key not in facts}
+
+
+def to_note(pieces: Sequence[Piece], day: Mapping[str, str]) -> str:
+    """`pieces` as text; of their notes only what differs from `day`, the notes of the whole."""
+    kept = [
+        (p.name, p.rows, {k: text for k, text in p.notes.items() if day.get(k) != text})
+        for p in pieces
+    ]
+    return msgspec.json.encode(kept, order="sorted").decode()
+
+
+def from_notes(notes: Mapping[str, str], path: object) -> tuple[Piece, ...]:
+    """The pieces of the file at `path`, in the order of its rows; none where it is whole.
+
+    Raises LakeError where they can't be read.
+    """
+    if PIECES_KEY not in notes:
+        return ()
+    day = {key: text for key, text in notes.items() if key != PIECES_KEY}
+    try:
+        kept = msgspec.json.decode(notes[PIECES_KEY], type=list[tuple[str, int, dict[str, str]]])
+    except msgspec.MsgspecError as error:
+        raise LakeError(f"{path} does not say which files it was made of: {error}") from error
+    return tuple(Piece(name, rows, {**day, **own}) for name, rows, own in kept)
+
+
+def day_file(path: Path) -> Path | None:
+    """The compacted file that has taken the place of the lake file at `path`, there or not.
+
+    None where the day of `path` lies in pieces. A folder holds one compacted file of a kind and
+    mode, and then no other.
+    """
+    file = parse_name(path.name)
+    pattern = f"{file.name}_{file.kind.datatype}_{file.mode}_*{SUFFIX}"
+    first = min(path.parent.glob(pattern), default=None)
+    return first if first is not None and PIECES_KEY.encode() in _metadata(first) else None
+
+
+@contextlib.contextmanager
+def day_open(path: Path) -> Generator[None, None, None]:
+    """Keep the day of the lake file at `path` from being compacted, so that it can be written.
+
+    Raises LakeError where it is compacted. Where the file system has no locks nothing is held:
+    there, nothing is compacted either.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            held.enter_context(lock_folder(path.parent.parent, shared=True, wait=True))
+        day = day_file(path)
+        if day is not None:
+            raise LakeError(
+                f"{path} can't be written: all of its day lies in {day.name}; "
+                "`atelier compact --undo` gives the day its pieces back"
+            )
+        yield
+
+
+def _metadata(path: Path) -> Mapping[bytes, bytes]:
+    try:
+        return pq.read_metadata(path).metadata or {}
+    except (OSError, ValueError, pa.ArrowException):
+        return {}

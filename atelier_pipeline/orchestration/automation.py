@@ -11,17 +11,33 @@ LOOKBACK = dt.timedelta(days=3650)
 
 
 def follows() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
-    """When what a window's asset or check depends on was made again, for any window.
+    """When what a window's asset depends on was made again and has no error, for any window.
 
     `eager` alone looks at the latest window only, which here is one that has not opened yet.
     """
-    any_window = dg.AutomationCondition.in_latest_time_window(lookback_delta=LOOKBACK)
-    return dg.AutomationCondition.eager().replace("in_latest_time_window", any_window)
+    eager = dg.AutomationCondition.eager().replace("in_latest_time_window", _any_window())
+    return eager & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
 
-def follows_checked() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
-    """As `follows`, once the checks of what it depends on have not found an error."""
-    return follows() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+def checks_what_was_made() -> dg.AutomationCondition[dg.AssetCheckKey]:
+    """When what a window's check depends on was made again, and no run has judged it yet.
+
+    `eager` does not see that a check of a partition was executed, and would execute it twice.
+    """
+    made = dg.AutomationCondition.any_deps_updated().since(dg.AutomationCondition.newly_requested())
+    judged = dg.AutomationCondition.check_passed() | dg.AutomationCondition.check_failed()
+    return (
+        _any_window()
+        & made
+        & ~judged
+        & ~dg.AutomationCondition.any_deps_missing()
+        & ~dg.AutomationCondition.any_deps_in_progress()
+        & ~dg.AutomationCondition.in_progress()
+    )
+
+
+def _any_window() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
+    return dg.AutomationCondition.in_latest_time_window(lookback_delta=LOOKBACK)
 
 
 def follows_any_window() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:

@@ -12,7 +12,7 @@ from dagster import PreviewWarning
 
 from atelier_pipeline import pipeline
 from atelier_pipeline.lake.names import FileKind, Mode
-from atelier_pipeline.orchestration.automation import follows
+from atelier_pipeline.orchestration.automation import checks_what_was_made
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.materialise import asset_key
 from atelier_pipeline.orchestration.metadata import table_of
@@ -69,7 +69,7 @@ def _spec(rule: Rule, partitions: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
             additional_deps=[whole] if asset != whole else [],
             description=rule.description,
             blocking=rule.severity is Severity.ERROR,
-            automation_condition=follows(),
+            automation_condition=checks_what_was_made(),
             partitions_def=partitions,
         )
 

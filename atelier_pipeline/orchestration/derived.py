@@ -10,7 +10,7 @@ import dagster as dg
 
 from atelier_pipeline import pipeline
 from atelier_pipeline.lake.names import FileKind, Mode
-from atelier_pipeline.orchestration.automation import follows_any_window, follows_checked
+from atelier_pipeline.orchestration.automation import follows, follows_any_window
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import COMPUTE_POOL
 from atelier_pipeline.orchestration.ledger import Ledger
@@ -47,7 +47,7 @@ def sync_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 deps=_made_from(kind),
                 description=text,
                 kinds={"parquet"},
-                automation_condition=follows_checked(),
+                automation_condition=follows(),
             )
             for kind, text in SYNC.items()
         ],
@@ -73,7 +73,7 @@ def aggregates_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition
         description="The 15 features of every tick, with the tick's quality.",
         kinds={"parquet"},
         partitions_def=partitions,
-        automation_condition=follows_checked(),
+        automation_condition=follows(),
         pool=COMPUTE_POOL,
     )
     def market_aggregates(

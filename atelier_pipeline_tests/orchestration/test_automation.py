@@ -60,8 +60,11 @@ class Automation:
 
     def make_raw(self) -> bool:
         """Raw files and their checks, in one run; whether it succeeded."""
-        raw = [asset_key(Mode.RAW, kind) for kind in RAW]
-        return run(self.installed, self.instance, "kraken", raw).success
+        return self.make([asset_key(Mode.RAW, kind) for kind in RAW])
+
+    def make(self, assets: list[dg.AssetKey] | None = None) -> bool:
+        """Assets and their checks, or the whole window, in one run; whether it succeeded."""
+        return run(self.installed, self.instance, "kraken", assets).success
 
     def report(self, *keys: dg.AssetKey) -> None:
         """Raw files made by somebody who checks nothing."""
@@ -103,6 +106,21 @@ def test_what_is_derived_follows_raw_files_once_but_not_those_with_an_error(
 
     assert automation.make_raw()
     assert automation.tick() == DERIVED | CHECKS_OF_DERIVED
+
+
+def test_a_window_that_one_run_made_whole_is_left_alone(automation: Automation):
+    assert automation.make()
+    assert automation.tick() == set()
+    assert automation.make()
+    assert automation.tick() == set()
+
+
+def test_checks_of_a_run_that_a_tick_fell_into_are_not_made_twice(automation: Automation):
+    assert automation.make_raw()
+    automation.tick()
+    assert automation.make([dg.AssetKey(key.split("/")) for key in sorted(DERIVED)])
+    assert automation.tick() == {"catalog"}
+    assert automation.tick() == set()
 
 
 def test_the_catalog_follows_the_aggregates_of_any_window(automation: Automation):

@@ -31,6 +31,7 @@ SPARE_NS = 7 * NS_PER_SEC
 """Between the capture's end and the window's, for connecting and for a slow machine."""
 
 POLL_SECS = 0.25
+LONGEST_SECS = 300
 
 CAPTION = "verified: checksums and sequence numbers that were checked and held"
 CAUSES = """\
@@ -86,12 +87,13 @@ def _start(runs: Sequence[WindowRun], window_minutes: int, seconds: int) -> None
 def _follow(
     runs: Sequence[WindowRun], instance: dg.DagsterInstance, console: Console, seconds: int
 ) -> None:
-    """Show what each run is at until all have ended."""
+    """Show what each run is at until all have ended, or have taken far too long."""
+    deadline = time.monotonic() + LONGEST_SECS
     columns = (TextColumn("{task.fields[name]:10}"), BarColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console) as progress:
         tasks = [(run, progress.add_task("starts", name=run.collector)) for run in runs]
         ended = False
-        while not ended:
+        while not ended and time.monotonic() < deadline:
             ended = all(run.is_over() for run in runs)
             for run, task in tasks:
                 progress.update(task, **_state(run, instance, seconds))

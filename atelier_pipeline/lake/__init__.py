@@ -1,5 +1,6 @@
 """Every path, schema and write."""
 
+from atelier_pipeline.lake.read_market import read_market_snapshots
 from atelier_pipeline.lake.timestamped import (
     read_funding_parquet,
     read_liquidations_parquet,
@@ -16,6 +17,7 @@ from atelier_pipeline.lake.timestamped import (
 __all__ = [
     "read_funding_parquet",
     "read_liquidations_parquet",
+    "read_market_snapshots",
     "read_ob_parquet",
     "read_oi_parquet",
     "read_trades_parquet",

@@ -80,7 +80,9 @@ def test_every_symbol_has_valid_books_and_trades(made):
 
 
 def test_the_time_that_was_not_captured_is_the_only_loss(made):
-    assert [row["cause"] for row in asked(made[0], GAPS_OF_TICKS)] == ["late_start", "shutdown"]
+    # A demo that waited for the next window did not come late to it.
+    causes = {row["cause"] for row in asked(made[0], GAPS_OF_TICKS)}
+    assert causes in ({"shutdown"}, {"late_start", "shutdown"})
 
 
 def test_trades_meet_the_last_book_before_them(made):

@@ -67,7 +67,7 @@ class Samples:
         return self.where(~self.table["gap"].to_numpy())
 
     def where(self, keep: NDArray[np.bool_]) -> "Samples":
-        """The samples that bool[n] marks, and the ticks they need; ValueError for another length."""
+        """The samples that bool[n] marks, and the ticks they need; ValueError for another n."""
         if len(keep) != len(self):
             raise ValueError(f"a mask of {len(keep)} does not fit {len(self)} samples")
         table = self.table.filter(pl.Series(keep, dtype=pl.Boolean))

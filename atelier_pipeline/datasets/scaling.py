@@ -1,5 +1,6 @@
 """Scaling of columns by what one part of the data says: fit on the training part, use on all."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -42,7 +43,7 @@ def standard_scaling(
     values = _values(train, columns)
     return Scaling(
         {name: float(known.mean()) for name, known in values.items()},
-        {name: float(known.std()) if np.ptp(known) else 1.0 for name, known in values.items()},
+        {name: _width(known, float(known.std())) for name, known in values.items()},
     )
 
 
@@ -51,8 +52,14 @@ def min_max_scaling(train: Samples | pl.DataFrame, columns: Sequence[str] | None
     values = _values(train, columns)
     return Scaling(
         {name: float(known.min()) for name, known in values.items()},
-        {name: float(np.ptp(known)) or 1.0 for name, known in values.items()},
+        {name: _width(known, float(np.ptp(known))) for name, known in values.items()},
     )
+
+
+def _width(known: NDArray[np.float64], width: float) -> float:
+    """1 for a constant, whose deviation may be noise, and for a width too small to divide by."""
+    is_usable = np.ptp(known) > 0 and width > 0 and math.isfinite(1 / width)
+    return width if is_usable else 1.0
 
 
 def _values(

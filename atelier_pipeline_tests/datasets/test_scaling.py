@@ -59,6 +59,14 @@ def test_a_column_of_one_value_becomes_0_and_no_noise(fit):
 
 
 @pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("least", [5e-324, 2.2e-313, 4e-285])
+def test_a_width_too_small_to_divide_by_leaves_the_values_finite(fit, least):
+    frame = pl.DataFrame({"a": [0.0, least]})
+    scaled = fit(frame, ["a"]).apply(frame)["a"]
+    assert scaled.is_finite().all()
+
+
+@pytest.mark.parametrize("fit", FITS)
 def test_samples_are_scaled_by_their_training_part(fit):
     samples = make_samples(tape(4), Recipe(features=FEATURES, horizon=2, lookback=3))
     train, test = split_at(samples, T0 + 30 * PERIOD)

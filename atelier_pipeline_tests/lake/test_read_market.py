@@ -15,6 +15,7 @@ from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake import read_market_snapshots
 from atelier_pipeline.lake.footer import Footer
 from atelier_pipeline.lake.names import FileKind, Mode, lake_path
+from atelier_pipeline.lake.read_market import _Feed
 from atelier_pipeline.lake.writer import write_table
 from atelier_pipeline.market import MarketSnapshot
 from atelier_pipeline.market.datasets import Dataset
@@ -107,6 +108,13 @@ def test_snapshots_of_a_worker_come_back_as_they_were(tmp_path_factory, seed, le
     assert read(lake) == of_the_rules([market])
 
 
+def test_windows_that_lie_in_one_file_of_their_day_come_back_as_they_were(tmp_path, markets):
+    days = [tables_of(synchronised(market)) for market in markets]
+    write(tmp_path, {kind: pa.concat_tables(day[kind] for day in days) for kind in days[0]}, T0)
+    assert read(tmp_path) == of_the_rules(markets)
+    assert read(tmp_path, T0 + SECOND, T0 + 2 * SECOND) == of_the_rules(markets[1:2])
+
+
 @pytest.fixture(scope="module")
 def markets() -> list[Market]:
     return [second(number, seed=number, datasets=list(Dataset)) for number in range(3)]
@@ -177,3 +185,16 @@ def test_many_ticks_are_read_through_the_seams_of_batches(tmp_path):
     )
     write(tmp_path, tables_of(synchronised(market)), T0)
     assert read(tmp_path) == of_the_rules([market])
+
+
+def test_a_tick_s_rows_are_given_out_together_also_where_batches_cut_through_them():
+    market = second(0, seed=2, datasets=[Dataset.TRADES])
+    trades = synchronised(market).tables[Dataset.TRADES].combine_chunks()
+    stamps = trades["grid_ts"].cast(pa.int64()).to_numpy()
+    crowded = next(tick for tick in stamps if (stamps == tick).sum() > 1)
+    cut = int(np.searchsorted(stamps, crowded)) + 1
+    [batch] = trades.to_batches()
+    feed = _Feed(Dataset.TRADES, iter([batch.slice(0, cut), batch.slice(cut)]))
+    end = int(np.searchsorted(stamps, crowded, "right"))
+    assert feed.up_to(crowded).equals(trades.slice(0, end))
+    assert feed.up_to(int(stamps[-1])).equals(trades.slice(end))

@@ -77,6 +77,16 @@ def test_files_of_workers_of_any_length_are_read_through(tmp_path_factory, lengt
     assert read(lake, chosen) == [t for t in held if chosen.after_ns < t <= chosen.until_ns]
 
 
+def test_a_file_s_ticks_after_the_cut_stamp_of_the_next_one_are_found(tmp_path):
+    first = [T0 + k * 100_000 for k in range(1, 16)]
+    second = [T0 + k * 100_000 for k in range(16, 20)]
+    write_ticks(tmp_path, first, first[0])
+    write_ticks(tmp_path, second, second[0])
+    assert read(tmp_path, TickRange(T0 + 1_200_000, T0 + 1_700_000)) == [
+        T0 + k * 100_000 for k in range(13, 18)
+    ]
+
+
 def test_a_tick_that_two_files_hold_is_refused(tmp_path):
     write_ticks(tmp_path, ticks(1, 10), T0)
     later = write_ticks(tmp_path, ticks(10, 10), T0 + 5 * STEP)

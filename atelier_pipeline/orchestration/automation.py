@@ -8,6 +8,8 @@ import datetime as dt
 import dagster as dg
 
 LOOKBACK = dt.timedelta(days=3650)
+FOLLOWS_TAG = "atelier/follows"
+"""On runs that make again what is derived; their number at a time is limited in dagster.yaml."""
 
 
 def follows() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
@@ -47,10 +49,16 @@ def follows_any_window() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKe
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
-    """Evaluates the conditions every 30 s; off until it is turned on."""
+    """Evaluates the conditions every 30 s; off until it is turned on.
+
+    One run for each window, never a backfill: that takes the assets alone, and Dagster would start
+    their checks beside it, before there is anything to judge.
+    """
     return dg.AutomationConditionSensorDefinition(
         "follow_raw",
         target=dg.AssetSelection.all(),
+        emit_backfills=False,
+        run_tags={FOLLOWS_TAG: "raw"},
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Checks raw files made again, and makes again what is derived from them.",

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from atelier_pipeline.manifest import load_manifests
 from atelier_pipeline.orchestration.instance import prepare_home, stopping
 from atelier_pipeline.orchestration.profile import use_profile
 from atelier_pipeline.orchestration.sensors import STOPPED_TAG, WINDOW_JOB
 from atelier_pipeline.orchestration.simulated import simulated_exchanges
+from atelier_pipeline.orchestration.warm_up import compile_kernels
 from atelier_pipeline.settings import Settings
 
 WORKSPACE = Path(__file__).with_name("workspace.yaml")
@@ -44,18 +46,23 @@ def run_ui(*, profile: str = "demo", port: int = 3000) -> int:
     """
     settings = use_profile(profile)
     prepare_home(settings.dagster_home)
-    with (
-        _ended_by_signals(),
-        _exchanges(profile, settings),
-        _dagster_dev(port, settings.dagster_home) as process,
-    ):
-        return process.wait()
+    with _ended_by_signals(), _exchanges(profile, settings):
+        _compile_kernels(settings)
+        with _dagster_dev(port, settings.dagster_home) as process:
+            return process.wait()
 
 
 def _exchanges(profile: str, settings: Settings) -> contextlib.AbstractContextManager[None]:
     if profile == "live":
         return contextlib.nullcontext()
     return simulated_exchanges(settings.simulator_url)
+
+
+def _compile_kernels(settings: Settings) -> None:
+    """Compile before the first capture, which would else come late: half a minute, once."""
+    print("Compiling kernels, half a minute at the first start.", flush=True)  # noqa: T201 - for people
+    collectors = load_manifests(settings.manifests, window_minutes=settings.window_minutes)
+    compile_kernels({each.exchange.name: each for each in collectors.values()}.values())
 
 
 @contextlib.contextmanager

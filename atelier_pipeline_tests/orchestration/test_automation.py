@@ -8,13 +8,16 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from atelier_pipeline import pipeline
 from atelier_pipeline.definitions import house
 from atelier_pipeline.lake.names import Mode
+from atelier_pipeline.orchestration.automation import automation_sensor
 from atelier_pipeline.orchestration.checks import asset_of
 from atelier_pipeline.orchestration.derived import SYNC
 from atelier_pipeline.orchestration.installation import Installation
+from atelier_pipeline.orchestration.instance import SHIPPED
 from atelier_pipeline.orchestration.materialise import asset_key
 from atelier_pipeline.orchestration.partitions import partition_key
 from atelier_pipeline.orchestration.raw import RAW
@@ -127,3 +130,11 @@ def test_the_catalog_follows_the_aggregates_of_any_window(automation: Automation
     automation.report(dg.AssetKey("market_aggregates"))
     assert "catalog" in automation.tick()
     assert "catalog" not in automation.tick()
+
+
+def test_what_follows_a_window_is_one_run_with_its_checks_and_limited():
+    sensor = automation_sensor()
+    assert not sensor.emit_backfills
+    limits = yaml.safe_load(SHIPPED.read_text())["run_coordinator"]["config"]
+    limited = {each["key"]: each["limit"] for each in limits["tag_concurrency_limits"]}
+    assert [limited[tag] for tag in sensor.run_tags] == [2]

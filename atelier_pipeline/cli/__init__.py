@@ -12,7 +12,9 @@ import typer
 
 from atelier_pipeline import __version__
 from atelier_pipeline.cli.demo import demo, ui
+from atelier_pipeline.cli.load import load
 from atelier_pipeline.cli.query import query
+from atelier_pipeline.cli.read import read
 from atelier_pipeline.cli.redecode import redecode
 from atelier_pipeline.cli.replay import replay
 from atelier_pipeline.cli.simulate import simulate
@@ -25,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Capture crypto market data once, derive everything else from it.",
 )
-for command in (demo, ui, replay, redecode, query, simulate):
+for command in (demo, ui, read, load, replay, redecode, query, simulate):
     app.command()(command)
 
 

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from atelier_pipeline.errors import LakeError
-from atelier_pipeline.lake.content import content_hash
 from atelier_pipeline.lake.footer import Footer, from_text
 from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, find_files, parse_name
 from atelier_pipeline.lake.pieces import Piece, day_file, from_notes
@@ -135,13 +134,6 @@ def count_rows(path: Path) -> int:
     """How many rows a file has, from its footer; raises LakeError as `read_table` does."""
     with _open(path) as file:
         return file.metadata.num_rows
-
-
-def verify_content(path: Path) -> None:
-    """Read all of a file; raises LakeError unless its values have the hash that its footer says."""
-    promised, found = read_footer(path).content_hash, content_hash(read_table(path))
-    if promised != found:
-        raise LakeError(f"{path} holds values of hash {found}, its footer says {promised}")
 
 
 def disk_use(lake: Path, exchange: str | None = None) -> list[DiskUse]:

@@ -7,9 +7,10 @@ from atelier_pipeline.lake.journal_reader import read_journal
 from atelier_pipeline.lake.journal_seal import read_frames, seal_journal
 from atelier_pipeline.lake.journal_writer import JournalWriter
 from atelier_pipeline.lake.names import frames_path
-from atelier_pipeline.lake.reader import read_footer, verify_content
+from atelier_pipeline.lake.reader import read_footer
 from atelier_pipeline.lake.recordings import read_recording
 from atelier_pipeline.lake.schemas import FRAMES
+from atelier_pipeline.lake.verify import verify_file
 from atelier_pipeline.lake.writer import write_table
 from atelier_pipeline.market.window import Window
 from atelier_pipeline_tests.lake.frames import META, numbered, rows_of, some_rows, write
@@ -46,7 +47,7 @@ def test_the_footer_of_sealed_frames_names_collector_window_and_source(tmp_path)
         source="live",
         content_hash=footer.content_hash,
     )
-    verify_content(path)
+    verify_file(path)
     assert (tmp_path / "lake" / "_source").read_text() == "live\n"
 
 

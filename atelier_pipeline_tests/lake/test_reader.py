@@ -15,8 +15,8 @@ from atelier_pipeline.lake.reader import (
     read_footer,
     read_kind,
     read_table,
-    verify_content,
 )
+from atelier_pipeline.lake.verify import verify_file
 from atelier_pipeline.lake.writer import write_table
 from atelier_pipeline.market.window import Window
 from atelier_pipeline_tests.lake.rows import T0, trades
@@ -88,7 +88,7 @@ def test_a_flipped_bit_in_any_byte_is_noticed_or_changes_no_value(tmp_path):
         data[position] ^= 1 << position % 8
         path.write_bytes(data)
         with suppress(LakeError):
-            verify_content(path)
+            verify_file(path)
             assert read_table(path).equals(trades(20))
             unnoticed += 1
     assert unnoticed < len(whole) / 2
@@ -104,12 +104,12 @@ def test_a_column_name_that_is_no_text_is_damage(tmp_path):
 
 def test_values_that_are_not_those_of_the_footer_are_found(tmp_path):
     write_table(trades(3), tmp_path / NAME, Footer(exchange="bybit", symbol="BTCUSDT"))
-    verify_content(tmp_path / NAME)
+    verify_file(tmp_path / NAME)
     notes = pq.read_metadata(tmp_path / NAME).metadata
     pq.write_table(trades(4).replace_schema_metadata(notes), tmp_path / NAME)
     assert read_table(tmp_path / NAME).equals(trades(4))
     with pytest.raises(LakeError, match="holds values of hash"):
-        verify_content(tmp_path / NAME)
+        verify_file(tmp_path / NAME)
 
 
 def test_a_kind_is_read_over_windows_and_symbols_in_order_of_time(tmp_path):

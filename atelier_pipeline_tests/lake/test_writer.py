@@ -17,7 +17,8 @@ from atelier_pipeline.lake import storage, writer
 from atelier_pipeline.lake.content import content_hash
 from atelier_pipeline.lake.footer import Footer
 from atelier_pipeline.lake.names import FileKind, Mode, frames_path, lake_path
-from atelier_pipeline.lake.reader import read_footer, read_table, verify_content
+from atelier_pipeline.lake.reader import read_footer, read_table
+from atelier_pipeline.lake.verify import verify_file
 from atelier_pipeline.lake.writer import Written, write_batches, write_table
 from atelier_pipeline_tests.lake.rows import T0, tables, trades
 
@@ -253,4 +254,4 @@ def test_every_column_has_statistics_and_every_page_a_checksum(tmp_path):
     damaged[prices.data_page_offset + prices.total_compressed_size // 2] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(LakeError, match=r"is damaged|is no whole Parquet file"):
-        verify_content(path)
+        verify_file(path)

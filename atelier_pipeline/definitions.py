@@ -2,9 +2,11 @@
 
 import dagster as dg
 
+from atelier_pipeline.orchestration.alerts import alert_sensor
 from atelier_pipeline.orchestration.automation import automation_sensor
 from atelier_pipeline.orchestration.checks import stage_checks
 from atelier_pipeline.orchestration.derived import aggregates_asset, catalog_asset, sync_assets
+from atelier_pipeline.orchestration.freshness import collector_assets
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.raw import raw_assets
 from atelier_pipeline.orchestration.sensors import WINDOW_JOB, capture_sensor
@@ -26,10 +28,11 @@ def house(installation: Installation) -> dg.Definitions:
             sync_assets(partitions),
             aggregates_asset(partitions),
             catalog_asset(),
+            *collector_assets(installation.collectors, installation.settings.window_minutes),
         ],
         asset_checks=[stage_checks(stage, partitions) for stage in Stage],
         jobs=[window_job],
-        sensors=[capture_sensor(), automation_sensor()],
+        sensors=[capture_sensor(), automation_sensor(), alert_sensor()],
         resources={"installation": installation},
         executor=dg.in_process_executor,
     )

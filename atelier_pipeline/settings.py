@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -39,6 +46,14 @@ def _websocket_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def _web_address(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected an address that begins with https:// or http://")
+    return url
+
+
+_SECRETS = frozenset({"alert_webhook"})
 LocalPath = Annotated[Path, BeforeValidator(_local), AfterValidator(_absolute)]
 
 
@@ -100,6 +115,17 @@ class Settings(BaseSettings):
         le=16384,
         description="Frames held in memory for a slow disk; more are dropped and counted.",
     )
+    metrics: LocalPath | None = Field(
+        default=None,
+        description="Folder of metrics files for Prometheus; absent: none are written.",
+    )
+    alert_webhook: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
+        default=None,
+        description="Address that is sent a message when a run fails; a secret, never shown.",
+    )
+    alert_timeout_secs: float = Field(
+        default=10.0, gt=0, le=60, description="How long an alert waits for the webhook."
+    )
     dagster_home: LocalPath = Field(
         default=Path("data/dagster"),
         validation_alias="DAGSTER_HOME",
@@ -134,7 +160,8 @@ def _problem(details: ErrorDetails) -> str:
         return expectation(details)
     name = str(details["loc"][0])
     variable = name.upper() if name == "DAGSTER_HOME" else f"ATELIER_{name.upper()}"
-    return f"{variable} = {details['input']!r}: {expectation(details)}"
+    given = "(secret)" if name in _SECRETS else repr(details["input"])
+    return f"{variable} = {given}: {expectation(details)}"
 
 
 def expectation(details: ErrorDetails | dict[str, Any]) -> str:

@@ -6,9 +6,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -74,9 +74,12 @@ def _type(field: FieldInfo) -> str:
 def _words(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " \\| ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        return _words(get_args(annotation)[0])
     if get_origin(annotation) in {Union, UnionType}:
         return next(_words(a) for a in get_args(annotation) if a is not type(None))
     names = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path"}
+    names[SecretStr] = "text"
     return names[annotation]
 
 

@@ -72,6 +72,20 @@ def test_a_value_that_cannot_be_used_is_refused_by_variable_value_and_expectatio
     assert str(refusal.value).startswith(f"{variable} = '{value}': {expected}")
 
 
+def test_a_webhook_is_a_secret_that_no_message_and_no_text_shows(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ATELIER_ALERT_WEBHOOK", "ftp://host/token")
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert str(refusal.value) == (
+        "ATELIER_ALERT_WEBHOOK = (secret): expected an address that begins with https:// or http://"
+    )
+    monkeypatch.setenv("ATELIER_ALERT_WEBHOOK", "https://host/token")
+    settings = load_settings()
+    assert settings.alert_webhook is not None
+    assert settings.alert_webhook.get_secret_value() == "https://host/token"
+    assert "token" not in f"{settings!r}{settings.model_dump_json()}"
+
+
 def test_all_problems_are_named_in_one_message(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ATELIER_WINDOW_MINUTES", "7")
     monkeypatch.setenv("ATELIER_LAKE", "s3://bucket/lake")

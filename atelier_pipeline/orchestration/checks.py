@@ -42,7 +42,10 @@ def stage_checks(stage: Stage, partitions: dg.PartitionsDefinition) -> dg.AssetC
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> Iterator[dg.AssetCheckResult]:
         target = installation.target(context.op_execution_context.partition_key)
-        for finding in pipeline.validate(stage, *target, installation.settings):
+        findings = pipeline.validate(stage, *target, installation.settings)
+        failed = [finding.severity for finding in findings if not finding.passed]
+        installation.metrics(target[0]).rules(stage, failed)
+        for finding in findings:
             yield _result(finding, rules[finding.rule])
 
     return checks

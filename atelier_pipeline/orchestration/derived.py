@@ -4,6 +4,7 @@ Each body is one call that reads and writes, and a report; nothing is computed h
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,7 @@ from atelier_pipeline.orchestration.automation import follows, follows_any_windo
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import COMPUTE_POOL
 from atelier_pipeline.orchestration.ledger import Ledger
-from atelier_pipeline.orchestration.materialise import asset_key, materialised
+from atelier_pipeline.orchestration.materialise import asset_key, materialised, measured
 from atelier_pipeline.orchestration.metadata import described
 
 SYNC = {
@@ -58,8 +59,10 @@ def sync_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         target = installation.target(context.partition_key)
-        result = pipeline.synchronise(*target, installation.settings)
-        yield from materialised(SYNC, Mode.SYNC, result, target, installation.settings)
+        make = partial(pipeline.synchronise, *target, installation.settings)
+        result = measured("sync", target, installation, make)
+        ledger = Ledger.read(installation.settings.lake, *target)
+        yield from materialised(SYNC, Mode.SYNC, result, ledger)
 
     return sync
 
@@ -80,7 +83,8 @@ def aggregates_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.MaterializeResult[Any]:
         target = installation.target(context.partition_key)
-        result = pipeline.aggregate(*target, installation.settings)
+        make = partial(pipeline.aggregate, *target, installation.settings)
+        result = measured("aggregates", target, installation, make)
         ledger = Ledger.read(installation.settings.lake, *target)
         metadata = described(FileKind.AGGREGATES, Mode.SYNC, result.files, ledger)
         return dg.MaterializeResult(metadata=metadata)

@@ -12,6 +12,7 @@ import dagster as dg
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.manifest import Collector, load_manifests
 from atelier_pipeline.market.window import Window
+from atelier_pipeline.metrics import Metrics
 from atelier_pipeline.orchestration.instance import partitions_start
 from atelier_pipeline.orchestration.partitions import capture_partitions, parse_key
 from atelier_pipeline.settings import Settings
@@ -40,6 +41,10 @@ class Installation:
         settings = self.settings
         start = partitions_start(settings.dagster_home, settings.lake, self.now_ns())
         return capture_partitions(self.collectors, settings.window_minutes, start)
+
+    def metrics(self, collector: Collector) -> Metrics:
+        """Where the figures of a collector go."""
+        return Metrics(self.settings.metrics, collector)
 
     def target(self, partition_key: str) -> tuple[Collector, Window]:
         """The collector and the window of a partition.

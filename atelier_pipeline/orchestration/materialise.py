@@ -1,6 +1,7 @@
 """From what a stage wrote to what Dagster records of it: one result per asset, with metadata."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -8,10 +9,10 @@ import dagster as dg
 from atelier_pipeline.lake.names import FileKind, Mode
 from atelier_pipeline.manifest import Collector
 from atelier_pipeline.market.window import Window
+from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.ledger import Ledger
 from atelier_pipeline.orchestration.metadata import described
 from atelier_pipeline.pipeline import StageResult
-from atelier_pipeline.settings import Settings
 
 Target: TypeAlias = tuple[Collector, Window]
 
@@ -21,15 +22,27 @@ def asset_key(mode: Mode, kind: FileKind) -> dg.AssetKey:
     return dg.AssetKey([mode.value, kind.value])
 
 
+def measured(
+    stage: str, target: Target, installation: Installation, make: Callable[[], StageResult]
+) -> StageResult:
+    """What `make` gives; its size and the time that it took go to the metrics."""
+    collector, window = target
+    began = time.monotonic()
+    result = make()
+    seconds = time.monotonic() - began
+    now_ns = installation.now_ns()
+    installation.metrics(collector).stage(stage, window, result.files, seconds, now_ns)
+    return result
+
+
 def materialised(
-    kinds: Iterable[FileKind], mode: Mode, result: StageResult, target: Target, settings: Settings
+    kinds: Iterable[FileKind], mode: Mode, result: StageResult, ledger: Ledger
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """One result for each of `kinds`, in their order.
 
     A kind that the exchange does not offer has a result too, of no files: what is downstream of a
     result that was left out would be left out as well.
     """
-    ledger = Ledger.read(settings.lake, *target)
     for kind in kinds:
         metadata = described(kind, mode, result.files, ledger)
         yield dg.MaterializeResult(asset_key=asset_key(mode, kind), metadata=metadata)

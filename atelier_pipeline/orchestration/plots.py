@@ -42,14 +42,14 @@ def line_plot(values: NDArray[np.float64], losses: Iterable[tuple[float, float]]
 def _line(values: NDArray[np.float64], low: float, high: float) -> str:
     """Path data in whole pixels, each point relative to the one before: the shortest spelling."""
     across = WIDTH / max(values.size - 1, 1)
-    up = (HEIGHT - 2) / ((high - low) or 1.0)
+    width = float(high - low) or 1.0
     path: list[str] = []
     last: tuple[int, int] | None = None
     for index, value in enumerate(values.tolist()):
         if not math.isfinite(value):
             last = None
             continue
-        point = round(index * across), round(HEIGHT - 1 - up * (value - low))
+        point = round(index * across), round(HEIGHT - 1 - (value - low) / width * (HEIGHT - 2))
         path.append(
             f"l{point[0] - last[0]},{point[1] - last[1]}" if last else f"M{point[0]},{point[1]}h0"
         )

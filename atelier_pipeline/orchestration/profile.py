@@ -13,6 +13,7 @@ from atelier_pipeline.settings import Settings, load_settings
 DEMO = {
     "ATELIER_LAKE": "data/demo",
     "ATELIER_JOURNAL": "data/demo_journal",
+    "ATELIER_METRICS": "data/demo_metrics",
     "ATELIER_MANIFESTS": str(Path(__file__).parents[1] / "manifests" / "demo"),
     "ATELIER_WINDOW_MINUTES": "1",
     "DAGSTER_HOME": "data/demo_dagster",

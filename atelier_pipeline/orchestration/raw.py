@@ -5,20 +5,31 @@ How it is captured is not here: the op decides which of the two, and holds termi
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from atelier_pipeline import pipeline
+from atelier_pipeline.capture import CaptureProgress
 from atelier_pipeline.errors import AtelierError, ConnectionFailedError, SubscriptionRejectedError
 from atelier_pipeline.lake.names import FileKind, Mode
+from atelier_pipeline.orchestration.freshness import produced
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import CAPTURE_POOL
 from atelier_pipeline.orchestration.interrupts import terminations_held
-from atelier_pipeline.orchestration.materialise import Target, asset_key, materialised
+from atelier_pipeline.orchestration.ledger import Ledger
+from atelier_pipeline.orchestration.materialise import (
+    Target,
+    asset_key,
+    materialised,
+    measured,
+)
 
 NS_PER_SEC = 1_000_000_000
+METRICS_NS = 15 * NS_PER_SEC
+"""Between two writes of a running capture's figures; Prometheus asks about as often."""
 
 RAW = {
     FileKind.ORDERBOOKS: "Order book changes as the exchange sent them, from an opening book on.",
@@ -63,12 +74,18 @@ def raw_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         config: CaptureConfig,
         installation: dg.ResourceParam[Installation],
-    ) -> Iterator[dg.MaterializeResult[Any]]:
-        target = installation.target(context.partition_key)
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
+        collector, window = target = installation.target(context.partition_key)
+        is_present = installation.now_ns() < window.end_ns
         with terminations_held() as termination:
             failure = captured(target, installation, config, termination.poll, context.log)
-            result = pipeline.seal(*target, installation.settings)
-        yield from materialised(RAW, Mode.RAW, result, target, installation.settings)
+            make = partial(pipeline.seal, *target, installation.settings)
+            result = measured("raw", target, installation, make)
+        ledger = Ledger.read(installation.settings.lake, *target)
+        installation.metrics(collector).feeds(ledger.gaps, ledger.captures)
+        yield from materialised(RAW, Mode.RAW, result, ledger)
+        if is_present:
+            yield from produced(collector.name, ledger)
         termination.end_run()
         if failure is not None:
             raise dg.Failure(str(failure), allow_retries=False) from failure
@@ -95,10 +112,26 @@ def captured(
     if now_ns >= window.end_ns:
         return None
     ends_ns = config.ends_ns(max(now_ns, window.start_ns))
+    tell = _metrics_of(target, installation)
     try:
-        report = pipeline.capture(*target, installation.settings, stop, ends_ns=ends_ns)
+        report = pipeline.capture(*target, installation.settings, stop, ends_ns, tell)
     except (ConnectionFailedError, SubscriptionRejectedError) as error:
         return error
     for error in report.errors:
         log.error(error)
     return None
+
+
+def _metrics_of(target: Target, installation: Installation) -> Callable[[CaptureProgress], None]:
+    """What writes the figures of a running capture, while its window is the one in progress."""
+    collector, window = target
+    metrics, due_ns = installation.metrics(collector), window.start_ns
+
+    def tell(progress: CaptureProgress) -> None:
+        nonlocal due_ns
+        now_ns = installation.now_ns()
+        if now_ns >= due_ns and now_ns in window:
+            due_ns = now_ns + METRICS_NS
+            metrics.capture(window, progress)
+
+    return tell

@@ -9,6 +9,7 @@ import dagster as dg
 
 from atelier_pipeline.manifest import Collector
 from atelier_pipeline.market.window import Window
+from atelier_pipeline.orchestration.freshness import first_requests
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import is_stopping
 from atelier_pipeline.orchestration.partitions import (
@@ -43,11 +44,13 @@ def capture_sensor() -> dg.SensorDefinition:
     )
     def capture_windows(
         context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    ) -> dg.SensorResult | dg.SkipReason:
         if is_stopping(installation.settings.dagster_home):
-            yield dg.SkipReason("the installation is being stopped")
-        else:
-            yield from capture_requests(installation, context.instance)
+            return dg.SkipReason("the installation is being stopped")
+        return dg.SensorResult(
+            run_requests=list(capture_requests(installation, context.instance)),
+            asset_events=list(first_requests(installation.collectors, context.instance)),
+        )
 
     return capture_windows
 

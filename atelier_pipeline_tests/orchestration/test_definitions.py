@@ -15,7 +15,7 @@ from atelier_pipeline.orchestration.profile import DEMO
 from atelier_pipeline.orchestration.ui import WORKSPACE
 from atelier_pipeline.validate.rule import Severity
 from atelier_pipeline.validate.rules import RULES
-from atelier_pipeline_tests.orchestration.past_window import installation
+from atelier_pipeline_tests.orchestration.past_window import SYMBOLS, installation
 
 
 def key(text: str) -> dg.AssetKey:
@@ -42,6 +42,7 @@ def test_the_assets_are_one_straight_line(graph: Any):
         "sync/snapshots": {*counted, *losses},
         "market_aggregates": {"sync/snapshots", *(f"sync/{name}" for name in datasets)},
         "catalog": {"market_aggregates"},
+        **{f"collectors/{name}": {"raw/captures"} for name in SYMBOLS},
     }
 
 

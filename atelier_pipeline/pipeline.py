@@ -143,7 +143,7 @@ def synchronise(collector: Collector, window: Window, settings: Settings) -> Sta
         synchronised = synchronise_window(
             {Dataset(kind): raw[kind] for kind in files.kinds},
             raw[FileKind.GAPS],
-            _sync_settings(collector, files.symbol),
+            sync_settings(collector, files.symbol),
             window,
             exchange=collector.exchange.name,
             symbol=files.symbol,
@@ -265,7 +265,8 @@ def _frames(collector: Collector, window: Window, settings: Settings) -> tuple[P
     return place, read_frames(place)
 
 
-def _sync_settings(collector: Collector, symbol: str) -> SyncSettings:
+def sync_settings(collector: Collector, symbol: str) -> SyncSettings:
+    """How the events of a symbol are put on the grid."""
     plan = collector.sync_of(symbol)
     return SyncSettings(
         period_ns=plan.period_ns,

@@ -102,6 +102,11 @@ class Connection:
         """Whether frames can come."""
         return self._socket is not None
 
+    def waiting_since(self, now_ns: int) -> int:
+        """When the first message arrived that has not been received yet; else `now_ns`."""
+        waiting = self._socket.arrivals if self._socket is not None else None
+        return waiting[0][0] if waiting else now_ns
+
     def end_patience(self) -> None:
         """Take every answer that has not come for one that will not."""
         self._is_overdue = self._opened_at > 0

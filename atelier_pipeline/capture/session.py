@@ -8,6 +8,7 @@ from pathlib import Path
 from atelier_pipeline.capture.limits import CaptureLimits
 from atelier_pipeline.capture.report import CaptureProgress, CaptureReport
 from atelier_pipeline.capture.supervisor import Plan, Supervisor
+from atelier_pipeline.decode.watch import Sight
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.lake.journal import JournalMeta
 from atelier_pipeline.lake.journal_writer import JournalWriter
@@ -26,6 +27,7 @@ def capture_window(  # noqa: PLR0913 - a capture has that many surroundings; mos
     stop: Callable[[], bool],
     now_ns: Callable[[], int] = time.time_ns,
     on_progress: Callable[[CaptureProgress], None] | None = None,
+    on_sight: Callable[[Sight, int], None] | None = None,
     ends_ns: int | None = None,
     limits: CaptureLimits = _DEFAULT_LIMITS,
 ) -> CaptureReport:
@@ -42,6 +44,9 @@ def capture_window(  # noqa: PLR0913 - a capture has that many surroundings; mos
         stop: asked every 0.1 s; True ends the capture.
         now_ns: the receive clock, UTC ns.
         on_progress: told once a second.
+        on_sight: given what the frames told, and the time (UTC ns) up to which all that was
+            received has been given. It must neither wait nor raise. Not called any more once
+            decoding has failed.
         ends_ns: ends the capture at this time, UTC ns, where that is sooner.
         limits: bytes in memory, on disk, and of a frame.
 
@@ -55,7 +60,9 @@ def capture_window(  # noqa: PLR0913 - a capture has that many surroundings; mos
     """
     _refuse_past(collector, window, now_ns())
     limits.check_disk(journal)
-    plan = Plan(collector, window, url, journal, stop, now_ns, on_progress, ends_ns, limits)
+    plan = Plan(
+        collector, window, url, journal, stop, now_ns, on_progress, on_sight, ends_ns, limits
+    )
     with JournalWriter.open(journal, _meta(plan)) as writer:
         report, failure = asyncio.run(Supervisor(plan, writer).run())
     if failure is not None:

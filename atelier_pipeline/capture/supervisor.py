@@ -21,6 +21,7 @@ from atelier_pipeline.capture.recorder import Recorder
 from atelier_pipeline.capture.report import CaptureProgress, CaptureReport, Ending
 from atelier_pipeline.capture.shares import shares
 from atelier_pipeline.decode.control import CloseCause
+from atelier_pipeline.decode.watch import Sight
 from atelier_pipeline.errors import (
     AtelierError,
     ConnectionFailedError,
@@ -48,6 +49,7 @@ class Plan:
     stop: Callable[[], bool]
     now_ns: Callable[[], int]
     on_progress: Callable[[CaptureProgress], None] | None
+    on_sight: Callable[[Sight, int], None] | None
     ends_ns: int | None
     limits: CaptureLimits
 
@@ -118,7 +120,10 @@ class Supervisor:
                 return ending
 
     def _listen(self, now_secs: float) -> None:
+        received_ns = self._received_ns()
         sight = self._listener.listen(self._queue.take_fresh())
+        if self._plan.on_sight is not None and not self._listener.failure:
+            self._plan.on_sight(sight, received_ns)
         by_number = {lane.connection.number: lane for lane in self._lanes}
         for number, answer in sight.answers:
             if number in by_number:
@@ -128,6 +133,11 @@ class Supervisor:
         for number, lane in by_number.items():
             broken = {book.symbol for book in sight.broken if book.connection == number}
             lane.mend(now_secs, broken, self._listener.is_whole)
+
+    def _received_ns(self) -> int:
+        """The time up to which all that has arrived is in the queue."""
+        now_ns = self._plan.now_ns()
+        return min([now_ns, *(lane.connection.waiting_since(now_ns) for lane in self._lanes)])
 
     def _ending(self) -> Ending | None:
         """Why the capture is over, or None while it is not."""

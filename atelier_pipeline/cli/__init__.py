@@ -18,6 +18,7 @@ from atelier_pipeline.cli.read import read
 from atelier_pipeline.cli.redecode import redecode
 from atelier_pipeline.cli.replay import replay
 from atelier_pipeline.cli.simulate import simulate
+from atelier_pipeline.cli.workers import data_worker, market_worker
 from atelier_pipeline.errors import AtelierError, SettingsError
 
 app = typer.Typer(
@@ -27,7 +28,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Capture crypto market data once, derive everything else from it.",
 )
-for command in (demo, ui, read, load, replay, redecode, query, simulate):
+COMMANDS = (
+    *(demo, ui, data_worker, market_worker),
+    *(read, load, replay, redecode, query, simulate),
+)
+for command in COMMANDS:
     app.command()(command)
 
 

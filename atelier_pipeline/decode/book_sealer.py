@@ -1,13 +1,13 @@
 """The order book of one symbol, sealed into a window's raw table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from atelier_pipeline.decode.columns import BookMessages, Ints, messages_between
-from atelier_pipeline.decode.coverage import Heard
+from atelier_pipeline.decode.coverage import Heard, joined_heard
 from atelier_pipeline.decode.figures import Figures, Finished, Known, latencies_of
-from atelier_pipeline.decode.keeper import BookAt, BookKeeper
+from atelier_pipeline.decode.keeper import BookAt, BookKeeper, BookLoss, Judged
 from atelier_pipeline.decode.links import Break
 from atelier_pipeline.decode.losses import Loss
 from atelier_pipeline.decode.seams import seam_of_book
@@ -22,6 +22,29 @@ from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.window import Window
 
 _NO_INTS = np.empty(0, np.int64)
+
+
+def heard_of_book(judged: Judged) -> Heard:
+    """When messages arrived; a book streams from a snapshot on."""
+    kept = judged.messages
+    begins = np.where(kept.columns.is_snapshot, judged.time, -1)
+    return Heard(kept.frame, kept.link, judged.time, begins)
+
+
+def losses_of_book(found: Iterable[BookLoss]) -> Iterator[Loss]:
+    """What a book has shown to be missing, as losses of its feed."""
+    for loss in found:
+        yield Loss(
+            dataset=Dataset.ORDERBOOKS,
+            cause=loss.cause,
+            frame=loss.frame,
+            start=loss.start,
+            end=loss.end,
+            known=loss.known,
+            before=loss.before,
+            after=loss.after,
+            lost=loss.lost,
+        )
 
 
 class BookSealer:
@@ -39,7 +62,7 @@ class BookSealer:
         self._latencies = [_NO_INTS]
         self._frames = [_NO_INTS]
         self._window_frames = [_NO_INTS]
-        self._heard: list[tuple[Ints, Ints, Ints, Ints]] = []
+        self._heard: list[Heard] = []
         self._bad: list[tuple[Ints, Ints]] = []
         self._update_ids: tuple[int, int] | None = None
 
@@ -47,9 +70,8 @@ class BookSealer:
         """Takes in the messages of a stretch, and the breaks in it that cost books."""
         judged = self._keeper.take(messages, breaks)
         kept, bad = judged.messages, judged.messages.bad_time
-        begins = np.where(kept.columns.is_snapshot, judged.time, -1)
         self._frames.append(messages.frame)
-        self._heard.append((kept.frame, kept.link, judged.time, begins))
+        self._heard.append(heard_of_book(judged))
         self._bad.append((kept.frame[bad], kept.ts_event[bad]))
         self._duplicates += sum(time in self._window for time in judged.repeats.tolist())
         edges = [self._window.start_ns, self._window.end_ns]
@@ -76,10 +98,7 @@ class BookSealer:
 
     def heard(self) -> Heard:
         """When messages arrived; a book streams from a snapshot on."""
-        frame, link, time, begins = (
-            np.concatenate(each) for each in zip(*self._heard, strict=True)
-        )
-        return Heard(frame, link, time, begins)
+        return joined_heard(self._heard)
 
     def bad_times(self) -> tuple[Ints, Ints]:
         """Frames and times of the messages without a usable exchange time."""
@@ -88,18 +107,7 @@ class BookSealer:
 
     def own_losses(self) -> Iterator[Loss]:
         """What the book's own numbers, checksums and prices show to be missing."""
-        for loss in self._keeper.losses:
-            yield Loss(
-                dataset=Dataset.ORDERBOOKS,
-                cause=loss.cause,
-                frame=loss.frame,
-                start=loss.start,
-                end=loss.end,
-                known=loss.known,
-                before=loss.before,
-                after=loss.after,
-                lost=loss.lost,
-            )
+        return losses_of_book(self._keeper.losses)
 
     def finish(self, known: Known) -> Finished:
         """The table and figures."""

@@ -49,6 +49,16 @@ class Heard:
     begins: Ints
 
 
+def joined_heard(parts: Sequence[Heard]) -> Heard:
+    """Consecutive ones, at least one, as one."""
+    return Heard(
+        frame=np.concatenate([part.frame for part in parts]),
+        link=np.concatenate([part.link for part in parts]),
+        time=np.maximum.accumulate(np.concatenate([part.time for part in parts])),
+        begins=np.concatenate([part.begins for part in parts]),
+    )
+
+
 def feed_topics(scope: Scope, symbol: str, dataset: Dataset) -> frozenset[Topic]:
     """The topics under which the exchange accepts or refuses a feed."""
     requests = scope.exchange.subscribe([symbol], frozenset({dataset}), scope.depth_of(symbol))
@@ -99,6 +109,20 @@ class Coverage:
         if not isinstance(event, Acknowledged):
             return False
         return not event.topics or not self._topics.isdisjoint(event.topics)
+
+    def losses(self, window: Window, threshold_ns: int, *, is_whole: bool) -> Iterator[Loss]:
+        """All of these losses; `is_whole`: where the frames begin late nothing is missing."""
+        yield from self.connection_losses(threshold_ns)
+        yield from self.silences(threshold_ns)
+        rejections = list(self.rejections())
+        late = None if is_whole else self.late_start(window)
+        if late is not None and self.first_start is None and rejections:
+            # It never streamed because it was refused: one loss, not two.
+            rejections[0] = replace(rejections[0], start=min(rejections[0].start, late.start))
+            late = None
+        yield from rejections
+        if late is not None:
+            yield late
 
     def connection_losses(self, merge_ns: int) -> Iterator[Loss]:
         """What ends, holes, dropped and undecodable frames of its connections cost the feed.

@@ -32,6 +32,16 @@ from atelier_pipeline.market.window import Window
 S = TypeVar("S", Fundings, OpenInterests)
 
 
+def heard_of_fills(fills: Fills) -> Heard:
+    """When fills arrived; history shows that the feed streams from its receipt on."""
+    return _heard(fills, np.where(fills.history, fills.ts_recv, fills.ts_event))
+
+
+def heard_of_states(states: Fundings | OpenInterests) -> Heard:
+    """When states arrived; the feed streams from the first one on."""
+    return _heard(states, states.ts_event)
+
+
 def _heard(events: Arrivals, begins: Ints) -> Heard:
     time = np.maximum.accumulate(events.ts_event) if len(events) else events.ts_event
     return Heard(events.frame, events.link, time, begins)
@@ -74,9 +84,8 @@ class FillSealer:
         return self._parts[0]
 
     def heard(self) -> Heard:
-        """When fills arrived; history shows that the feed streams from its receipt on."""
-        fills = self.arrivals()
-        return _heard(fills, np.where(fills.history, fills.ts_recv, fills.ts_event))
+        """When fills arrived."""
+        return heard_of_fills(self.arrivals())
 
     def own_losses(self) -> Iterator[Loss]:
         """What ids and heartbeats show to be missing."""
@@ -152,8 +161,7 @@ class StateSealer(Generic[S]):
 
     def heard(self) -> Heard:
         """When events arrived."""
-        events = self.arrivals()
-        return _heard(events, events.ts_event)
+        return heard_of_states(self.arrivals())
 
     def own_losses(self) -> Iterator[Loss]:
         """None: the feed carries no numbers."""

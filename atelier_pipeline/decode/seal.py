@@ -6,7 +6,7 @@ year later.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -132,7 +132,10 @@ class _Sealing:
     def _finish(self, symbol: str, dataset: Dataset, sealer: Sealer) -> tuple[list[Loss], Finished]:
         """Every loss of a feed, notes included, and what else is to be said of it."""
         coverage = Coverage(self._scope, symbol, dataset, sealer.heard(), self._timeline)
-        losses = [*sealer.own_losses(), *self._losses(coverage)]
+        losses = [
+            *sealer.own_losses(),
+            *coverage.losses(self._window, self._threshold_ns, is_whole=self._session.is_whole),
+        ]
         frames, times = sealer.bad_times()
         losses += bad_time_notes(dataset, frames, times, self._threshold_ns)
         start = coverage.first_start
@@ -142,19 +145,6 @@ class _Sealing:
             reached_end=self._reached_end(symbol),
         )
         return losses, sealer.finish(known)
-
-    def _losses(self, coverage: Coverage) -> Iterator[Loss]:
-        yield from coverage.connection_losses(self._threshold_ns)
-        yield from coverage.silences(self._threshold_ns)
-        rejections = list(coverage.rejections())
-        late = None if self._session.is_whole else coverage.late_start(self._window)
-        if late is not None and coverage.first_start is None and rejections:
-            # It never streamed because it was refused: one loss, not two.
-            rejections[0] = replace(rejections[0], start=min(rejections[0].start, late.start))
-            late = None
-        yield from rejections
-        if late is not None:
-            yield late
 
     def _reached_end(self, symbol: str) -> bool:
         """Whether frames go beyond the window's end, or the capture ended as planned."""

@@ -36,14 +36,18 @@ class Timeline:
 
     def add(self, decoded: Decoded) -> None:
         """Takes in a stretch."""
-        self._times.append(decoded.times)
-        self._links.append(decoded.links)
+        self.add_frames(decoded.times, decoded.links)
         self._sizes.append(decoded.sizes)
         self._held.append(decoded.held)
         self.breaks.extend(decoded.breaks)
         self.answers.extend(decoded.answers)
         self.alive.extend(decoded.alive)
         self.inexact.extend(decoded.inexact)
+
+    def add_frames(self, times: Ints, links: Ints) -> None:
+        """Takes in no more of frames than when they came, and on which link."""
+        self._times.append(times)
+        self._links.append(links)
 
     @cached_property
     def times(self) -> Ints:

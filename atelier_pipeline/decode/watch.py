@@ -4,15 +4,15 @@ Nothing here is written to a file: files come from the journal alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import pyarrow as pa
 
 from atelier_pipeline.decode.columns import BookMessages, nothing_of
 from atelier_pipeline.decode.decoder import Decoded, Decoder, Feed
-from atelier_pipeline.decode.keeper import BookKeeper
-from atelier_pipeline.decode.links import ENDS, Break, breaks_of_book
+from atelier_pipeline.decode.keeper import BookKeeper, BookLoss, Judged
+from atelier_pipeline.decode.links import ENDS, Break, Link, breaks_of_book
 from atelier_pipeline.decode.losses import CONNECTION, SYMBOL
 from atelier_pipeline.decode.scope import Scope
 from atelier_pipeline.exchanges.contract import Acknowledged, Refused
@@ -41,12 +41,22 @@ class Sight:
         broken: books that were whole before, or had not begun, and are broken now.
         undecodable: (connection, reason) of each frame that is not as documented.
         events: how many events each feed had.
+        decoded: the events themselves; None where there was nothing to look at.
+        books: the messages that count of each book that had messages or was broken.
+        book_losses: of the same books, all losses that they have shown so far.
+        links: the connections so far; the list goes on growing.
     """
 
     answers: Sequence[tuple[int, Acknowledged | Refused]]
     broken: Sequence[BrokenBook]
     undecodable: Sequence[tuple[int, str]]
     events: Mapping[Feed, int]
+    decoded: Decoded | None = None
+    books: Mapping[str, Judged] = field(default_factory=dict[str, Judged])
+    book_losses: Mapping[str, tuple[BookLoss, ...]] = field(
+        default_factory=dict[str, tuple[BookLoss, ...]]
+    )
+    links: Sequence[Link] = ()
 
 
 class Watch:
@@ -72,6 +82,7 @@ class Watch:
             for symbol, dataset in self.newest
             if dataset is Dataset.ORDERBOOKS
         }
+        self._judged: dict[str, Judged] = {}
         self._broken: set[str] = set()
 
     def look(self, batch: pa.RecordBatch) -> Sight:
@@ -82,11 +93,17 @@ class Watch:
             self.newest[feed] = max(self.newest[feed], int(arrivals.ts_event.max()))
             self.streaming |= {self._connection(link) for link in set(arrivals.link.tolist())}
         errors = [each for each in decoded.breaks if each.cause == "decode_error"]
+        self._judged = {}
+        broken = [book for symbol in self._keepers for book in self._judge(symbol, decoded)]
         return Sight(
             answers=[(self._connection(each.link), each.event) for each in decoded.answers],
-            broken=[book for symbol in self._keepers for book in self._judge(symbol, decoded)],
+            broken=broken,
             undecodable=[(self._connection(each.link), each.detail) for each in errors],
             events={feed: len(arrivals) for feed, arrivals in decoded.feeds.items()},
+            decoded=decoded,
+            books=self._judged,
+            book_losses={s: tuple(self._keepers[s].losses) for s in self._judged},
+            links=self._decoder.links,
         )
 
     def has_passed(self, time_ns: int) -> bool:
@@ -108,7 +125,8 @@ class Watch:
         if messages is None and not breaks:
             return []
         known = len(keeper.losses)
-        keeper.take(cast("BookMessages", messages or nothing_of(Dataset.ORDERBOOKS)), breaks)
+        kept = cast("BookMessages", messages or nothing_of(Dataset.ORDERBOOKS))
+        self._judged[symbol] = keeper.take(kept, breaks)
         was_broken = symbol in self._broken
         self._broken.discard(symbol)
         if keeper.whole or not keeper.begun or (breaks and breaks[-1].cause in ENDS):

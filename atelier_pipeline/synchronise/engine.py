@@ -99,9 +99,14 @@ class MarketSynchronizer:
         if self._admits(dataset, times, int64_column(table, "ts_recv")[is_event]):
             {**self._gathered, **self._carried}[dataset].feed(table)
 
-    def feed_book(self, columns: BookColumns) -> None:
-        """Takes in order book messages in order of arrival."""
-        self._feed_book(columns, np.zeros(len(columns.is_snapshot), np.bool_))
+    def feed_book(self, columns: BookColumns, opening: NDArray[np.bool_] | None = None) -> None:
+        """Takes in order book messages in order of arrival.
+
+        `opening` marks those that make a state from before the first row: they are no events.
+        """
+        if opening is None:
+            opening = np.zeros(len(columns.is_snapshot), np.bool_)
+        self._feed_book(columns, opening)
 
     def drain(self, received_ns: int, gaps: pa.Table) -> Synchronised:
         """The rows that are complete once all that was received before `received_ns` is fed.

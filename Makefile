@@ -5,7 +5,7 @@ PROFILE ?= demo
 BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test check format lint types floors unit lock clean
+.PHONY: help demo ui bench test check format lint types floors unit lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -15,6 +15,9 @@ demo: $(VENV)/.run ## the whole pipeline once, on simulated exchanges, into data
 
 ui: $(VENV)/.run ## the Dagster UI: PROFILE=demo (simulated exchanges) or PROFILE=live
 	$(BIN)/atelier ui --profile $(PROFILE)
+
+bench: $(VENV)/.run ## what every stage costs, beside its peers, into docs/performance.md: QUICK=1 only shows
+	$(BIN)/python -m atelier_pipeline_tests.benchmarks $(if $(QUICK),--quick)
 
 test: check ## every check and every test
 

@@ -1,7 +1,5 @@
 """The collectors that would have captured the benchmarks' frames."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from atelier_pipeline.errors import DecodeError

@@ -24,6 +24,8 @@ LOT = 0.001
 LEVELS = 500
 """Levels per side of the opening snapshot."""
 
+CHANGES_PER_MESSAGE = 5
+
 _MIDDLE = 600_000
 """The mid of the opening book, in ticks."""
 
@@ -41,14 +43,17 @@ class MarketDay:
     trades: Fills
 
 
-def market_day(updates: int, trades: int, seed: int, *, per_message: float = 5.0) -> MarketDay:
-    """A day with `updates` level changes and `trades` trades; the same seed, the same day."""
+def market_day(updates: int, trades: int, seed: int, span_ns: int = DAY_NS) -> MarketDay:
+    """A day with `updates` level changes and `trades` trades, all within its first `span_ns`.
+
+    The same seed gives the same day.
+    """
     rng = np.random.default_rng(seed)
-    count = max(int(updates / per_message), 1)
+    count = max(updates // CHANGES_PER_MESSAGE, 1)
     lengths = _lengths(rng, count, updates)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     is_bid, ticks, lots, mids = _walk(seed, offsets)
-    ts_event = START_NS + np.sort(rng.integers(0, DAY_NS // _NS_PER_MS, count)) * _NS_PER_MS
+    ts_event = START_NS + np.sort(rng.integers(0, span_ns // _NS_PER_MS, count)) * _NS_PER_MS
     messages = _messages(_with_snapshot(offsets, is_bid, ticks, lots), ts_event, rng)
     return MarketDay(messages, _trades(rng, ts_event, mids, trades))
 
@@ -136,8 +141,7 @@ def _messages(
 ) -> BookMessages:
     ts_event = np.concatenate([[START_NS - 20 * _NS_PER_MS], ts_event])
     n = len(ts_event)
-    # A receive clock of nanoseconds, 2 to 5 ms behind; what was sent first arrives first.
-    ts_recv = np.maximum.accumulate(ts_event + rng.integers(2_000_000, 5_000_000, n))
+    ts_recv = _received(ts_event, rng)
     is_snapshot = np.arange(n) == 0
     columns = BookColumns(
         ts_event=ts_event,
@@ -156,6 +160,12 @@ def _messages(
     return BookMessages(np.arange(n), none, ts_event, ts_recv, flags, ~is_snapshot, columns)
 
 
+def _received(ts_event: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """A receive clock of nanoseconds, 2 to 5 ms behind; what was sent first arrives first."""
+    delay = rng.integers(2 * _NS_PER_MS, 5 * _NS_PER_MS, len(ts_event))
+    return np.maximum.accumulate(ts_event + delay)
+
+
 def _trades(
     rng: np.random.Generator, ts_event: NDArray[np.int64], mids: NDArray[np.int64], count: int
 ) -> Fills:
@@ -167,7 +177,7 @@ def _trades(
         frame=at,
         link=none,
         ts_event=ts_event[at],
-        ts_recv=ts_event[at] + rng.integers(2_000_000, 5_000_000, count),
+        ts_recv=_received(ts_event[at], rng),
         bad_time=flags,
         live=~flags,
         is_buy=is_buy,

@@ -82,14 +82,15 @@ class Series:
         """The median of a figure over the rounds."""
         return statistics.median(sample.figures[figure] for sample in self.samples)
 
-    def has(self, figure: str) -> bool:
-        """Whether the case tells this figure."""
-        return figure in self.samples[0].figures
-
     @property
     def rate(self) -> float:
         """Median units per second of wall time."""
         return statistics.median(sample.rate for sample in self.samples)
+
+    @property
+    def cpu_rate(self) -> float:
+        """Median units per second of processor time."""
+        return statistics.median(sample.cpu_rate for sample in self.samples)
 
     @property
     def peak_mib(self) -> float:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,6 +30,8 @@ RECORDINGS = {
 }
 DEPTHS = {"bybit": 200, "bybit_spot": 50, "coinbase": 50, "coinbase_exchange": 50, "kraken": 1000}
 """The book depths of the recordings' feeds; 50 levels are kept where the book is whole."""
+
+_WITH_DEPTHS = frozenset({"bybit", "bybit_spot", "kraken"})
 
 NS_PER_SEC = 1_000_000_000
 _SIMULATED = {
@@ -86,12 +89,10 @@ def read_frames(path: Path) -> Iterator[Frame]:
 
 
 def _simulated(exchange: str, count: int) -> list[Frame]:
-    made: list[Frame] = []
-    for frame in simulated_frames(exchange, _SIMULATED[exchange], duration_s=1e6, rate=50):
-        made.append(frame)
-        if len(made) >= count:
-            break
-    return made
+    wanted = {"depth": DEPTHS[exchange]} if exchange in _WITH_DEPTHS else {}
+    symbols = _SIMULATED[exchange]
+    frames = simulated_frames(exchange, symbols, duration_s=1e6, rate=50, **wanted)
+    return list(islice(frames, count))
 
 
 def _mover(exchange: str, recorded: Sequence[Frame]) -> tuple[Moved, int]:

@@ -46,12 +46,8 @@ class Stopwatch:
 
 
 def peak_mib() -> float:
-    """The most memory that this process and its children have held: the sum of their peaks.
-
-    Of several children the kernel tells the largest alone.
-    """
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return own / KIB_PER_MIB
+    """The most memory that this process has held at once."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
 
 
 def one_core() -> None:

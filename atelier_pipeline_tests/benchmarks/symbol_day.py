@@ -1,13 +1,13 @@
 """The generated day as raw files of a lake, window by window, each with its opening book."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from atelier_pipeline.decode.captures import captures_table
-from atelier_pipeline.decode.columns import BookMessages, Ints, messages_between, taken
+from atelier_pipeline.decode.columns import BookMessages, messages_between, taken
 from atelier_pipeline.decode.keeper import BookAt
 from atelier_pipeline.decode.losses import Place, gaps_table
 from atelier_pipeline.decode.scope import capture_id
@@ -50,17 +50,19 @@ def collector(symbols: tuple[str, ...] = ("BTCUSDT",), period_ms: int = 100) -> 
     return parse_collector("bench", text, "the benchmarks")
 
 
-def windows(minutes: int) -> list[Window]:
-    """The windows that the day falls into."""
+def windows(minutes: int, span_ns: int = DAY_NS) -> list[Window]:
+    """The windows that the day, or its first `span_ns`, falls into."""
     step = minutes * NS_PER_MINUTE
-    return [Window(t0, t0 + step) for t0 in range(START_NS, START_NS + DAY_NS, step)]
+    return [Window(t0, t0 + step) for t0 in range(START_NS, START_NS + span_ns, step)]
 
 
-def write_day(lake: Path, day: MarketDay, symbol: str, minutes: int) -> list[Written]:
-    """The raw files of every window of the day."""
+def write_windows(
+    lake: Path, day: MarketDay, symbol: str, wanted: Iterable[Window]
+) -> list[Written]:
+    """The raw files of the wanted windows, which follow each other."""
     written: list[Written] = []
     state, applied = BookState(None), 0
-    for window in windows(minutes):
+    for window in wanted:
         edges = [window.start_ns, window.end_ns]
         start, end = np.searchsorted(day.messages.ts_event, edges).tolist()
         state.apply(messages_between(day.messages, applied, start).columns)
@@ -123,7 +125,16 @@ def _captures(symbol: str, window: Window, messages: int, trades: pa.Table) -> p
     )
 
 
-_COUNTS = ("frames", "bytes", "rejected", "duplicates", "inexact", "bad_times", "reconnects", "verified")
+_COUNTS = (
+    "frames",
+    "bytes",
+    "rejected",
+    "duplicates",
+    "inexact",
+    "bad_times",
+    "reconnects",
+    "verified",
+)
 
 
 def _write(

@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from atelier_pipeline.decode.reading import Reading
 from atelier_pipeline.decode.seal import Sealed, seal
-from atelier_pipeline.exchanges.registry import exchange_named
 from atelier_pipeline.lake.footer import Footer
 from atelier_pipeline.lake.names import Mode, lake_path
 from atelier_pipeline.lake.schemas import FRAMES
@@ -68,15 +67,11 @@ def _sealed(collector: Collector, window: Window, frames: list[Frame]) -> Sealed
     return seal(_batches(frames), scope_of(collector), window, whole=True)
 
 
-def _write(
-    lake: Path, collector: Collector, window: Window, sealed: Sealed
-) -> Iterator[Written]:
+def _write(lake: Path, collector: Collector, window: Window, sealed: Sealed) -> Iterator[Written]:
     for symbol in collector.symbols:
         footer = Footer(exchange=collector.exchange.name, symbol=symbol, source="replay")
         for kind, table in raw_tables(sealed, symbol).items():
-            path = lake_path(
-                lake, collector.exchange.name, symbol, kind, Mode.RAW, window.start_ns
-            )
+            path = lake_path(lake, collector.exchange.name, symbol, kind, Mode.RAW, window.start_ns)
             yield write_table(table, path, footer)
 
 

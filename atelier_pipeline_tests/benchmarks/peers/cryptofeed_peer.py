@@ -172,4 +172,4 @@ def run(exchange: str, frames: str, folder: str, *, sink: bool) -> dict[str, flo
 
 if __name__ == "__main__":
     one_core()
-    print(json.dumps(run(**json.loads(sys.argv[1]))))
+    print(json.dumps(run(**json.loads(sys.argv[1]))))  # noqa: T201 - the sample

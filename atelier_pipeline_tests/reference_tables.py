@@ -1,8 +1,9 @@
-"""The tables of docs/settings.md and docs/manifest.md, made from the types.
+"""The tables of docs/settings.md and docs/manifest.md, and the schema for editors, from the types.
 
 `python -m atelier_pipeline_tests.reference_tables` writes them; tests compare.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
@@ -12,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from atelier_pipeline.manifest.schema import Manifest
+from atelier_pipeline.manifest.schema import SCHEMA_FILE, Manifest, manifest_schema
 from atelier_pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,10 @@ def settings_table() -> str:
 
 def manifest_table() -> str:
     return _table(("key", "type", "default", "meaning"), list(_keys(Manifest, "")))
+
+
+def schema_text() -> str:
+    return json.dumps(manifest_schema(), indent=2) + "\n"
 
 
 def with_table(page: str, table: str) -> str:
@@ -105,3 +110,4 @@ if __name__ == "__main__":
     for name, table in (("settings", settings_table()), ("manifest", manifest_table())):
         path = DOCS / f"{name}.md"
         path.write_text(with_table(path.read_text(encoding="utf-8"), table), encoding="utf-8")
+    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")

@@ -1,7 +1,6 @@
 """Manifests: what they say, what they may not say, and what the shipped ones capture."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,6 @@ from atelier_pipeline.manifest import (
     SyncPlan,
     load_manifest,
     load_manifests,
-    manifest_schema,
     parse_collector,
     parse_manifest,
 )
@@ -422,13 +420,6 @@ def test_the_shipped_collectors_capture_three_exchanges(name: str, source: str):
     assert collectors["bybit"].datasets["ETHUSDT"] == frozenset(Dataset)
     assert collectors["kraken"].datasets["BTC/USD"] == BOOKS_AND_TRADES
     assert {c.sync.period_ns for c in collectors.values()} == {100_000_000}
-
-
-def test_the_schema_for_editors_names_every_table():
-    schema: dict[str, Any] = manifest_schema()
-    assert schema["required"] == ["collect", "workers"]
-    assert schema["additionalProperties"] is False
-    assert "update_frequency" in schema["$defs"]["Sync"]["properties"]
 
 
 def test_the_reference_page_has_every_key_as_the_types_have_it():

@@ -8,9 +8,10 @@ from atelier_pipeline.manifest.load import (
     parse_manifest,
 )
 from atelier_pipeline.manifest.plan import WorkerPlan
-from atelier_pipeline.manifest.schema import Manifest, manifest_schema
+from atelier_pipeline.manifest.schema import SCHEMA_FILE, Manifest, manifest_schema
 
 __all__ = [
+    "SCHEMA_FILE",
     "Collector",
     "Manifest",
     "SyncPlan",

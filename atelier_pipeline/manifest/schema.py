@@ -1,13 +1,21 @@
 """The types of a manifest: every key, its unit, default and meaning.
 
-The reference page docs/manifest.md and the JSON schema are made from these types. What a manifest
-means for an exchange is decided in plan.py.
+The reference page docs/manifest.md and manifests/manifest.schema.json are made from these types.
+What a manifest means for an exchange is decided in plan.py.
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from atelier_pipeline.exchanges.registry import EXCHANGES
+
+SCHEMA_FILE = Path(__file__).parents[1] / "manifests" / "manifest.schema.json"
+"""What `manifest_schema` gives, as a file for editors."""
+
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _SYMBOL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9./-]{0,62}[A-Za-z0-9])?")
 NS_PER_UNIT = {"Nanos": 1, "Micros": 1_000, "Millis": 1_000_000, "Secs": 1_000_000_000}
@@ -15,6 +23,10 @@ NS_PER_UNIT = {"Nanos": 1, "Micros": 1_000, "Millis": 1_000_000, "Secs": 1_000_0
 SyncMode: TypeAlias = Literal["on_orderbook", "on_trade", "on_liquidation", "on_time"]
 Clock: TypeAlias = Literal["event", "receive"]
 Source: TypeAlias = Literal["live", "simulated", "replay"]
+
+
+ExchangeName: TypeAlias = Annotated[str, Field(json_schema_extra={"enum": [*EXCHANGES]})]
+"""Not a type of its own: an unknown name is refused with the known ones, in plan.py."""
 
 
 def _symbol(symbol: str) -> str:
@@ -132,6 +144,14 @@ class Sync(Table):
 class Output(Table):
     """Where a worker without windows sends what it makes."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"type": {"const": "parquet"}}, "required": ["type"]},
+            "then": {"properties": {"dir": {"type": "string"}}, "required": ["dir"]},
+            "else": {"properties": {"dir": False}},
+        }
+    )
+
     type: Literal["channel", "terminal", "parquet"] = "channel"
     """A bounded broadcast channel, the terminal, or Parquet files."""
     dir: str | None = None
@@ -144,13 +164,14 @@ class Output(Table):
         return self
 
 
-Outputs: TypeAlias = Annotated[tuple[Output, ...], Field(strict=False), AfterValidator(_some)]
+_Tables = Field(strict=False, json_schema_extra={"minItems": 1})
+Outputs: TypeAlias = Annotated[tuple[Output, ...], _Tables, AfterValidator(_some)]
 
 
 class Collect(Table):
     """What is captured, and how."""
 
-    exchange: str
+    exchange: ExchangeName
     """bybit, bybit_spot, coinbase, coinbase_exchange or kraken."""
     source: Source = "live"
     """The exchange's own feed, the simulated one, or recorded frames."""
@@ -175,9 +196,13 @@ class Collect(Table):
 class Worker(Table):
     """One symbol; what it does not say is taken from [collect], key by key."""
 
-    symbol: Annotated[str, AfterValidator(_symbol)]
+    symbol: Annotated[
+        str,
+        AfterValidator(_symbol),
+        Field(json_schema_extra={"pattern": rf"^(?!.*(\.\.|//)){_SYMBOL.pattern}$"}),
+    ]
     """The exchange's own spelling: BTCUSDT, BTC-USD, BTC/USD."""
-    exchange: str | None = None
+    exchange: ExchangeName | None = None
     """Another exchange than [collect]'s; in workers without windows only."""
     datatypes: Datatypes | None = None
     """Overrides of collect.datatypes."""
@@ -199,7 +224,7 @@ class Manifest(Table):
 
     collect: Collect
     """What is captured, and how."""
-    workers: Annotated[tuple[Worker, ...], Field(strict=False), AfterValidator(_some)]
+    workers: Annotated[tuple[Worker, ...], _Tables, AfterValidator(_some)]
     """The symbols."""
     session: Session = Session()
     """How long workers without windows run."""
@@ -207,4 +232,4 @@ class Manifest(Table):
 
 def manifest_schema() -> dict[str, Any]:
     """The JSON schema of a manifest, for editors that complete and check TOML files."""
-    return Manifest.model_json_schema()
+    return {"$schema": SCHEMA_DIALECT, **Manifest.model_json_schema()}

@@ -6,19 +6,15 @@ which can't be made again: from then on the listener is deaf, and says so.
 
 from collections.abc import Iterable, Sequence
 from itertools import count
-from typing import cast
 
 import pyarrow as pa
 
 from atelier_pipeline.capture.frames import Frame
 from atelier_pipeline.capture.states import logger
-from atelier_pipeline.decode.columns import BookMessages, nothing_of
 from atelier_pipeline.decode.scope import Scope
 from atelier_pipeline.decode.watch import Sight, Watch
 from atelier_pipeline.lake.schemas import FRAMES
 from atelier_pipeline.manifest import Collector
-from atelier_pipeline.market.book import BookState
-from atelier_pipeline.market.datasets import Dataset
 
 _NOTHING = Sight(answers=(), broken=(), undecodable=(), events={})
 
@@ -48,9 +44,8 @@ class Listener:
         )
 
     def warm_up(self) -> None:
-        """Compile or load the book kernel: seconds in which no frame should have to wait."""
-        nothing = cast("BookMessages", nothing_of(Dataset.ORDERBOOKS))
-        BookState(None).apply(nothing.columns)
+        """Compile or load the kernels: seconds in which no frame should have to wait."""
+        self._watch.warm_up()
 
     @property
     def streaming(self) -> set[int]:

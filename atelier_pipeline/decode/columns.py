@@ -4,7 +4,7 @@ Nothing here judges an event; arrays of one set have one length, in order of arr
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -96,10 +96,7 @@ def ints(values: Sequence[int]) -> Ints:
 
 
 def past_of(events: Sequence[MarketEvent]) -> Flags:
-    """Which events tell of the past or of a state, so that their time may be old."""
-    if isinstance(events[0], NormalizedDelta):
-        books = cast("Sequence[NormalizedDelta]", events)
-        return np.array([event.is_snapshot for event in books], np.bool_)
+    """Which events, none of them of a book, tell of the past, so that their time may be old."""
     if isinstance(events[0], Trade):
         trades = cast("Sequence[Trade]", events)
         return np.array([event.is_history for event in trades], np.bool_)
@@ -181,7 +178,21 @@ def open_interests_of(arrivals: Arrivals, events: Sequence[OpenInterest]) -> Ope
 
 
 def book_messages_of(arrivals: Arrivals, events: Sequence[NormalizedDelta]) -> BookMessages:
-    """Book messages and their arrivals as columns: levels are flattened without an object each."""
+    """Book messages and their arrivals as columns."""
+    return messages_of(arrivals, book_columns_of(events))
+
+
+def messages_of(arrivals: Arrivals, columns: BookColumns) -> BookMessages:
+    """Book messages with the times of their arrivals."""
+    timed = replace(columns, ts_event=arrivals.ts_event, ts_recv=arrivals.ts_recv)
+    return BookMessages(*_values(arrivals), timed)
+
+
+def book_columns_of(events: Sequence[NormalizedDelta]) -> BookColumns:
+    """Book messages as columns: levels are flattened without an object each.
+
+    The times are the exchange's own, 0 where it sent none.
+    """
     sides = [side for event in events for side in (event.bids, event.asks)]
     lengths = np.fromiter(map(len, sides), np.int64, len(sides))
     rows = int(lengths.sum())
@@ -189,9 +200,10 @@ def book_messages_of(arrivals: Arrivals, events: Sequence[NormalizedDelta]) -> B
     levels = np.fromiter(flat, np.float64, 2 * rows).reshape(rows, 2)
     offsets = np.zeros(len(events) + 1, np.int64)
     np.cumsum(lengths.reshape(-1, 2).sum(axis=1), out=offsets[1:])
-    columns = BookColumns(
-        ts_event=arrivals.ts_event,
-        ts_recv=arrivals.ts_recv,
+    time = ints([event.ts_event for event in events])
+    return BookColumns(
+        ts_event=time,
+        ts_recv=time,
         update_id=_numbers([event.update_id for event in events]),
         is_snapshot=np.array([event.is_snapshot for event in events], np.bool_),
         checksum=_numbers([event.checksum for event in events]),
@@ -201,7 +213,6 @@ def book_messages_of(arrivals: Arrivals, events: Sequence[NormalizedDelta]) -> B
         size=np.ascontiguousarray(levels[:, 1]),
         digits=_digits(events, offsets),
     )
-    return BookMessages(*_values(arrivals), columns)
 
 
 def _numbers(values: Sequence[int | None]) -> Ints:
@@ -239,25 +250,28 @@ def nothing_of(dataset: Dataset) -> Arrivals:
 
 def messages_taken(messages: BookMessages, keep: Flags) -> BookMessages:
     """The book messages that a mask keeps."""
-    columns = messages.columns
-    lengths = np.diff(columns.offsets)
-    rows = np.repeat(keep, lengths)
-    offsets = np.zeros(int(keep.sum()) + 1, np.int64)
-    np.cumsum(lengths[keep], out=offsets[1:])
-    return BookMessages(
-        *_values(messages, keep),
-        BookColumns(
-            ts_event=columns.ts_event[keep],
-            ts_recv=columns.ts_recv[keep],
-            update_id=columns.update_id[keep],
-            is_snapshot=columns.is_snapshot[keep],
-            checksum=columns.checksum[keep],
-            offsets=offsets,
-            is_bid=columns.is_bid[rows],
-            price=columns.price[rows],
-            size=columns.size[rows],
-            digits=columns.digits[rows] if len(columns.digits) else columns.digits,
-        ),
+    columns = columns_taken(messages.columns, np.flatnonzero(keep))
+    return BookMessages(*_values(messages, keep), columns)
+
+
+def columns_taken(columns: BookColumns, places: Ints) -> BookColumns:
+    """The messages at some places, in the order of these."""
+    lengths = np.diff(columns.offsets)[places]
+    offsets = np.zeros(len(places) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    shift = columns.offsets[places] - offsets[:-1]
+    rows = np.arange(int(offsets[-1])) + np.repeat(shift, lengths)
+    return BookColumns(
+        ts_event=columns.ts_event[places],
+        ts_recv=columns.ts_recv[places],
+        update_id=columns.update_id[places],
+        is_snapshot=columns.is_snapshot[places],
+        checksum=columns.checksum[places],
+        offsets=offsets,
+        is_bid=columns.is_bid[rows],
+        price=columns.price[rows],
+        size=columns.size[rows],
+        digits=columns.digits[rows] if len(columns.digits) else columns.digits,
     )
 
 

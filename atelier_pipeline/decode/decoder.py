@@ -3,19 +3,30 @@
 A `Decoder` reads frames in any batches and hands out, flush by flush, what they held as columns. It
 remembers between frames only what the exchanges leave to memory: which connection is which, merged
 tickers, the last number of a connection. Judging books and cutting windows come later.
+
+Order book frames that have one of the exchange's known shapes are scanned a batch at once; every
+other frame is decoded by itself. Which way a frame takes makes no difference to what comes out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from atelier_pipeline.decode.columns import COLUMNS_OF, Arrivals, Ints, ints, past_of
+from atelier_pipeline.decode.book_parts import BookPart, places_of
+from atelier_pipeline.decode.columns import Arrivals, Ints, columns_taken, ints
 from atelier_pipeline.decode.control import read_closed, read_dropped, read_opened
-from atelier_pipeline.decode.frame_rows import frame_rows, rows_with_long_numbers
+from atelier_pipeline.decode.frame_rows import (
+    RECEIVED,
+    FrameColumns,
+    frame_rows,
+    rows_with_long_numbers,
+)
 from atelier_pipeline.decode.links import NO_LINK, Alive, Answer, Break, Link
+from atelier_pipeline.decode.numbering import Numbering
+from atelier_pipeline.decode.scanner import Scanned, Scanner
 from atelier_pipeline.decode.scope import Scope
 from atelier_pipeline.decode.stations import Station, Tray, Trays
 from atelier_pipeline.decode.times import frame_times, timed
@@ -34,8 +45,6 @@ D = TypeVar("D", Break, Answer)
 
 Feed: TypeAlias = tuple[str, Dataset]
 """A symbol as subscribed, and a dataset."""
-
-_RECEIVED = frozenset({FrameKind.TEXT.value, FrameKind.BINARY.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +84,18 @@ class Decoder:
         self.links: list[Link] = []
         self._scope = scope
         self._decode = scope.exchange.decode
-        self._crashes = {torn.after_seq: torn.reason for torn in damage}
+        self._crashes = {
+            torn.after_seq: torn.reason for torn in damage if torn.after_seq is not None
+        }
         self._trays = {
             symbol: Trays(datasets, scope.depth_of(symbol))
             for symbol, datasets in sorted(scope.datasets.items())
         }
         self._stations: dict[int, Station] = {}
-        self._named_on_link: list[Mapping[str, Sequence[str]]] = []
+        self._on_link: list[Station] = []
+        self._numbering = Numbering()
+        self._feed_symbols = sorted({scope.exchange.feed_symbol(each) for each in scope.datasets})
+        self._scanner = Scanner(scope.exchange.book_shapes, self._feed_symbols)
         self._frame = 0
         self._newest = 0
         self._handlers: dict[type, Callable[[Station, Any, int], None]] = {
@@ -94,7 +108,7 @@ class Decoder:
             Refused: self._on_answer,
             Heartbeat: self._on_heartbeat,
         }
-        self._controls: dict[str, Callable[[int, int, bytes], None]] = {
+        self._controls: dict[str, Callable[[int, int, bytes], object]] = {
             FrameKind.OPENED.value: self._open,
             FrameKind.CLOSED.value: self._close,
             FrameKind.DROPPED.value: self._drop,
@@ -105,8 +119,7 @@ class Decoder:
         self._first_frame = self._frame
         self._recvs: list[Ints] = [np.empty(0, np.int64)]
         self._sizes: list[Ints] = [np.empty(0, np.int64)]
-        self._link_of_frame: list[int] = []
-        self._held: list[int] = []
+        self._link_of_frame: list[Ints] = [np.empty(0, np.int64)]
         self._breaks: list[Break] = []
         self._answers: list[Answer] = []
         self._alive: list[Alive] = []
@@ -120,23 +133,55 @@ class Decoder:
 
     def read(self, batch: pa.RecordBatch) -> None:
         """Takes in a batch of frames, schema FRAMES."""
-        rows = frame_rows(batch)
-        first = self._frame
-        self._recvs.append(np.array(rows.ts_recv, np.int64))
-        self._sizes.append(np.fromiter(map(len, rows.payload), np.int64, len(rows.payload)))
-        for seq, recv, connection, kind, payload in zip(*rows, strict=True):
-            if kind in _RECEIVED:
-                station = self._stations.get(connection) or self._begin(connection)
-                self._receive(station, recv, payload)
+        first, columns = self._frame, FrameColumns.of(batch)
+        is_torn = np.isin(columns.seq, list(self._crashes))
+        scanned = self._scanner.scan(batch["payload"], columns.is_received & ~is_torn)
+        self._read_singly(batch, columns, np.delete(np.arange(batch.num_rows), scanned.row))
+        self._frame = first + batch.num_rows
+        self._take(scanned, first + scanned.row, columns.link[scanned.row])
+        self._recvs.append(columns.ts_recv)
+        self._sizes.append(columns.size)
+        self._link_of_frame.append(columns.link)
+
+    def _read_singly(self, batch: pa.RecordBatch, columns: FrameColumns, places: Ints) -> None:
+        """Reads the rows at some places one by one, and fills in the links of all rows.
+
+        Connections are what the rows before have made them: the links of these are filled in before
+        a row that may change them is read.
+        """
+        first, linked = self._frame, 0
+        rows = frame_rows(batch.take(pa.array(places, pa.int64())))
+        for place, seq, recv, connection, kind, payload in zip(places.tolist(), *rows, strict=True):
+            self._frame = first + place
+            is_received = kind in RECEIVED
+            if not is_received or seq in self._crashes or connection not in self._stations:
+                self._link(columns, linked, place + is_received, first)
+                linked = place + 1
+            if is_received:
+                self._receive(self._stations[connection], recv, payload)
             else:
-                station = self._control(kind, connection, recv, payload)
-            self._link_of_frame.append(NO_LINK if station is None else station.ordinal)
-            self._frame += 1
+                columns.link[place] = self._control(kind, connection, recv, payload)
             if seq in self._crashes:
+                self._frame += 1
                 self._crash(recv, self._crashes[seq])
-        for row in rows_with_long_numbers(rows.payload):
-            if rows.kind[row] in _RECEIVED:
-                self._count_inexact(first + row, rows.payload[row])
+        self._link(columns, linked, batch.num_rows, first)
+        for index in rows_with_long_numbers(rows.payload):
+            place = int(places[index])
+            if columns.is_received[place]:
+                self._count_inexact(first + place, columns.link[place], rows.payload[index])
+
+    def _link(self, columns: FrameColumns, start: int, stop: int, first_frame: int) -> None:
+        """Fills in the links of the received rows start:stop; new connections begin with them."""
+        rows = start + np.flatnonzero(columns.is_received[start:stop])
+        connections, firsts, which = np.unique(
+            columns.connection[rows], return_index=True, return_inverse=True
+        )
+        for at in np.sort(firsts).tolist():
+            connection = int(columns.connection[rows[at]])
+            if connection not in self._stations:
+                self._begin(connection, first_frame + int(rows[at]))
+        ordinals = [self._stations[connection].ordinal for connection in connections.tolist()]
+        columns.link[rows] = ints(ordinals)[which]
 
     def _receive(self, station: Station, recv: int, payload: bytes) -> None:
         try:
@@ -148,11 +193,13 @@ class Decoder:
         for event in events:
             self._handlers[type(event)](station, event, recv)
 
-    def _control(self, kind: str, connection: int, recv: int, payload: bytes) -> Station | None:
+    def _control(self, kind: str, connection: int, recv: int, payload: bytes) -> int:
+        """Reads a frame of our own; returns its link."""
         control = self._controls.get(kind)
         if control is not None:
             control(connection, recv, payload)
-        return self._stations.get(connection)
+        station = self._stations.get(connection)
+        return NO_LINK if station is None else station.ordinal
 
     def _crash(self, recv: int, reason: str) -> None:
         """Ends every connection behind the frame just read."""
@@ -160,13 +207,31 @@ class Decoder:
             self._note(station, recv, "crash", reason)
         self._stations.clear()
 
-    def _count_inexact(self, frame: int, payload: bytes) -> None:
+    def _count_inexact(self, frame: int, link: int, payload: bytes) -> None:
         if frame in self._undecoded:
             return
-        named = self._named_on_link[self._link_of_frame[frame - self._first_frame]]
+        named = self._on_link[link].named
         for (dataset, feed_symbol), count in self._scope.exchange.inexact(payload).items():
             for symbol in named.get(feed_symbol, ()):
                 self._inexact.append((frame, (symbol, dataset), count))
+
+    def _take(self, scanned: Scanned, frame: Ints, link: Ints) -> None:
+        """Takes in the frames that were scanned, each with one book message."""
+        self._numbering.add_run(frame, link, scanned.number)
+        for at in np.flatnonzero((scanned.inexact > 0) & (scanned.symbol >= 0)).tolist():
+            named = self._on_link[link[at]].named
+            for symbol in named.get(self._feed_symbols[scanned.symbol[at]], ()):
+                feed = symbol, Dataset.ORDERBOOKS
+                self._inexact.append((int(frame[at]), feed, int(scanned.inexact[at])))
+        for ordinal in np.unique(link).tolist():
+            symbols = np.where(link == ordinal, scanned.symbol, -1)
+            for number, places in places_of(symbols):
+                for trays in self._on_link[ordinal].routes.get(self._feed_symbols[number], ()):
+                    depth = scanned.depth[places]
+                    mine = places[(depth < 0) | (depth == trays.depth)]
+                    if trays.books is not None and len(mine):
+                        columns = columns_taken(scanned.columns, mine)
+                        trays.books.parts.append(BookPart(frame[mine], columns))
 
     def _on_book(self, station: Station, event: NormalizedDelta, _recv: int) -> None:
         for trays in station.routes.get(event.symbol, ()):
@@ -194,16 +259,8 @@ class Decoder:
             tray.frames.append(self._frame)
             tray.events.append(event)
 
-    def _on_number(self, station: Station, event: ConnectionSequence, recv: int) -> None:
-        last, station.last_number = station.last_number, event.number
-        if last is None:
-            return
-        if event.number == last + 1:
-            self._held.append(self._frame)
-            return
-        lost = event.number - last - 1 if event.number > last else None
-        numbers = {"before": last, "after": event.number, "lost": lost}
-        self._note(station, recv, "sequence", "frame numbers of the connection", **numbers)
+    def _on_number(self, station: Station, event: ConnectionSequence, _recv: int) -> None:
+        self._numbering.add(self._frame, station.ordinal, event.number)
 
     def _on_answer(self, station: Station, event: Acknowledged | Refused, recv: int) -> None:
         self._answers.append(Answer(station.ordinal, self._frame, recv, event))
@@ -215,22 +272,22 @@ class Decoder:
             time = event.ts_event or recv
             self._alive.append(Alive(symbol, self._frame, time, event.last_trade_id))
 
-    def _begin(self, connection: int, symbols: tuple[str, ...] = ()) -> Station:
-        """A new link; one that says no symbols carries every symbol of the scope."""
+    def _begin(self, connection: int, frame: int, symbols: tuple[str, ...] = ()) -> Station:
+        """A new link from a frame on; one that says no symbols carries every one of the scope."""
         known = tuple(symbol for symbol in symbols if symbol in self._trays)
         link = Link(
             ordinal=len(self.links),
             connection=connection,
             symbols=known or tuple(self._trays),
-            opened_frame=self._frame,
+            opened_frame=frame,
         )
         station = self._stations[connection] = Station(link, self._scope, self._trays)
         self.links.append(link)
-        self._named_on_link.append(station.named)
+        self._on_link.append(station)
         return station
 
     def _open(self, connection: int, _recv: int, payload: bytes) -> None:
-        self._begin(connection, read_opened(payload).symbols)
+        self._begin(connection, self._frame, read_opened(payload).symbols)
 
     def _close(self, connection: int, recv: int, payload: bytes) -> None:
         closed = read_closed(payload)
@@ -241,46 +298,36 @@ class Decoder:
         dropped = read_dropped(payload)
         count = str(dropped.frames or "unknown number of")
         detail = f"{count} frames: {dropped.reason}" if dropped.reason else f"{count} frames"
-        station = self._stations.get(connection) or self._begin(connection)
+        station = self._stations.get(connection) or self._begin(connection, self._frame)
         self._note(station, recv, dropped.cause, detail)
 
-    def _note(
-        self,
-        station: Station | None,
-        recv: int,
-        cause: str,
-        detail: str,
-        *,
-        before: int | None = None,
-        after: int | None = None,
-        lost: int | None = None,
-    ) -> None:
+    def _note(self, station: Station | None, recv: int, cause: str, detail: str) -> None:
         link = NO_LINK if station is None else station.ordinal
-        self._breaks.append(Break(link, self._frame, recv, cause, detail, before, after, lost))
+        self._breaks.append(Break(link, self._frame, recv, cause, detail))
 
     def flush(self) -> Decoded:
         """What the frames since the last flush held."""
-        recvs, links = np.concatenate(self._recvs), ints(self._link_of_frame)
-        first, trays = self._first_frame, self._full_trays()
-        frames = {feed: ints(tray.frames) for feed, tray in trays}
-        own = {feed: ints([event.ts_event for event in tray.events]) for feed, tray in trays}
-        told = [(frames[feed] - first, own[feed]) for feed in own]
+        first = self._first_frame
+        recvs, links = np.concatenate(self._recvs), np.concatenate(self._link_of_frame)
+        brought = {feed: tray.emptied(feed[1]) for feed, tray in self._full_trays()}
+        told = [(each.frame - first, each.ts_event) for each in brought.values()]
         times, self._newest = frame_times(recvs, told, self._newest)
         feeds: dict[Feed, Arrivals] = {}
-        for feed, tray in trays:
-            at, past = frames[feed] - first, past_of(tray.events)
+        for feed, each in brought.items():
+            at = each.frame - first
             clock = {"recv": recvs[at], "frame_time": times[at]}
-            arrivals = timed(frames[feed], links[at], own[feed], past, **clock)
-            feeds[feed] = COLUMNS_OF[feed[1]](arrivals, tray.events)
-            tray.frames, tray.events = [], []
+            arrivals = timed(each.frame, links[at], each.ts_event, each.is_past, **clock)
+            feeds[feed] = each.columns_of(arrivals)
+        held, holes = self._numbering.judge(recvs, first)
+        breaks = sorted([*holes, *self._breaks], key=lambda each: each.frame)
         decoded = Decoded(
             first_frame=first,
             times=times,
             links=links,
             sizes=np.concatenate(self._sizes),
             feeds=feeds,
-            held=ints(self._held),
-            breaks=[self._dated(each, times) for each in self._breaks],
+            held=held,
+            breaks=[self._dated(each, times) for each in breaks],
             answers=[self._dated(each, times) for each in self._answers],
             alive=self._alive,
             inexact=self._inexact,
@@ -288,13 +335,11 @@ class Decoder:
         self._start_stretch()
         return decoded
 
-    def _full_trays(self) -> list[tuple[Feed, Tray]]:
-        return [
-            ((symbol, dataset), tray)
-            for symbol, trays in self._trays.items()
-            for dataset, tray in trays.by_dataset.items()
-            if tray.events
-        ]
+    def _full_trays(self) -> Iterator[tuple[Feed, Tray]]:
+        for symbol, trays in self._trays.items():
+            for dataset, tray in trays.by_dataset.items():
+                if tray.events or tray.parts:
+                    yield (symbol, dataset), tray
 
     def _dated(self, each: D, times: Ints) -> D:
         """The same with the time of its frame, where that was not known when it was read."""

@@ -1,23 +1,81 @@
 """Where the events of a link go: trays by symbol and dataset, and what the link remembers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from atelier_pipeline.decode.book_parts import BookPart, joined_parts
+from atelier_pipeline.decode.columns import (
+    COLUMNS_OF,
+    Arrivals,
+    Flags,
+    Ints,
+    book_columns_of,
+    ints,
+    messages_of,
+    past_of,
+)
 from atelier_pipeline.decode.links import Link
 from atelier_pipeline.decode.scope import Scope
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.events import FundingRate, OpenInterest, TickerUpdate
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a feed brought in a stretch; arrays of one length, in order of arrival.
+
+    Attributes:
+        frame: ordinals of the frames.
+        ts_event: the exchange's times, UTC ns, 0 = absent.
+        is_past: what tells of the past or of a state, so that its time may be old.
+        columns_of: all of it, given how it arrived.
+    """
+
+    frame: Ints
+    ts_event: Ints
+    is_past: Flags
+    columns_of: Callable[[Arrivals], Arrivals]
+
+
 @dataclass(slots=True)
 class Tray:
-    """The events of one feed since the last flush, and the ordinals of their frames."""
+    """What one feed brought since the last flush.
+
+    Attributes:
+        frames, events: its events, and the ordinals of their frames.
+        parts: of a book, the messages that are columns already.
+    """
 
     frames: list[int] = field(default_factory=list[int])
     events: list[Any] = field(default_factory=list[Any])
+    parts: list[BookPart] = field(default_factory=list[BookPart])
+
+    def emptied(self, dataset: Dataset) -> Brought:
+        """Everything in it, which then is no more."""
+        frames, events, parts = self.frames, self.events, self.parts
+        self.frames, self.events, self.parts = [], [], []
+        if dataset is Dataset.ORDERBOOKS:
+            if events:
+                parts.append(BookPart(ints(frames), book_columns_of(events)))
+            return _brought_books(joined_parts(parts))
+        return Brought(
+            frame=ints(frames),
+            ts_event=ints([event.ts_event for event in events]),
+            is_past=past_of(events),
+            columns_of=lambda arrivals: COLUMNS_OF[dataset](arrivals, events),
+        )
+
+
+def _brought_books(part: BookPart) -> Brought:
+    return Brought(
+        frame=part.frame,
+        ts_event=part.columns.ts_event,
+        is_past=part.columns.is_snapshot,
+        columns_of=lambda arrivals: messages_of(arrivals, part.columns),
+    )
 
 
 class Trays:
@@ -89,17 +147,15 @@ class Station:
         routes: trays by the feed's symbol; two subscribed symbols may answer under one.
         named: subscribed symbols by the feed's symbol.
         tickers: merged tickers by the feed's symbol.
-        last_number: number of the last numbered frame.
     """
 
-    __slots__ = ("last_number", "named", "ordinal", "routes", "tickers")
+    __slots__ = ("named", "ordinal", "routes", "tickers")
 
     def __init__(self, link: Link, scope: Scope, trays: Mapping[str, Trays]) -> None:
         self.ordinal = link.ordinal
         self.routes: dict[str, list[Trays]] = {}
         self.named: dict[str, list[str]] = {}
         self.tickers: dict[str, TickerState] = {}
-        self.last_number: int | None = None
         for symbol in link.symbols:
             feed_symbol = scope.exchange.feed_symbol(symbol)
             self.routes.setdefault(feed_symbol, []).append(trays[symbol])

@@ -16,6 +16,8 @@ from atelier_pipeline.decode.links import ENDS, Break, Link, breaks_of_book
 from atelier_pipeline.decode.losses import CONNECTION, SYMBOL
 from atelier_pipeline.decode.scope import Scope
 from atelier_pipeline.exchanges.contract import Acknowledged, Refused
+from atelier_pipeline.lake.schemas import FRAMES
+from atelier_pipeline.market.book import BookState
 from atelier_pipeline.market.datasets import Dataset
 
 
@@ -84,6 +86,12 @@ class Watch:
         }
         self._judged: dict[str, Judged] = {}
         self._broken: set[str] = set()
+
+    def warm_up(self) -> None:
+        """Compile or load the kernels: seconds in which no frame should have to wait."""
+        self._decoder.read(pa.RecordBatch.from_pylist([], schema=FRAMES))
+        nothing = cast("BookMessages", nothing_of(Dataset.ORDERBOOKS))
+        BookState(None).apply(nothing.columns)
 
     def look(self, batch: pa.RecordBatch) -> Sight:
         """Takes in the next frames, schema FRAMES."""

@@ -23,4 +23,5 @@ EXCHANGE = Exchange(
     unsubscribe=partial(bybit_v5.requests, "unsubscribe"),
     decode=bybit_v5.decoder_of("bybit", _DATASETS),
     inexact=bybit_v5.inexact,
+    book_shapes=bybit_v5.BOOK_SHAPES,
 )

@@ -21,6 +21,7 @@ from atelier_pipeline.exchanges.contract import (
     Topic,
 )
 from atelier_pipeline.exchanges.inexact import Inexact, inexact_counter
+from atelier_pipeline.exchanges.shapes import BookShape
 from atelier_pipeline.exchanges.subscriptions import frame_text, in_chunks, request_number
 from atelier_pipeline.exchanges.wire import Decode, Millis, Ordinal, Price, Rate, Size, decoder
 from atelier_pipeline.market.datasets import Dataset
@@ -48,6 +49,25 @@ _RESTARTED = 1
 
 https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook
 """
+
+_BOOK_FRAME = (
+    '{{"topic":"orderbook.{depth}.<word>",{order},'
+    '"data":{{"s":"<symbol>","b":[<bids>],"a":[<asks>],"u":<update_id>,"seq":<integer>}},'
+    '"cts":<ms>}}'
+)
+BOOK_SHAPES = tuple(
+    BookShape(
+        frame=_BOOK_FRAME.format(depth=depth, order=order.format(kind)),
+        level='["<price>","<size>"]',
+        is_snapshot=kind == "snapshot",
+        restarted_id=_RESTARTED,
+        depth=depth,
+    )
+    # Spot writes the time before the type.
+    for order in ('"type":"{}","ts":<ms>', '"ts":<ms>,"type":"{}"')
+    for depth in _DEPTHS_EVER
+    for kind in ("snapshot", "delta")
+)
 
 _CHANNELS = {
     Dataset.TRADES: "publicTrade",

@@ -21,6 +21,7 @@ from atelier_pipeline.exchanges.contract import (
     Topic,
 )
 from atelier_pipeline.exchanges.inexact import inexact_counter
+from atelier_pipeline.exchanges.shapes import BookShape
 from atelier_pipeline.exchanges.subscriptions import frame_text
 from atelier_pipeline.exchanges.wire import Decode, Ordinal, Price, Size, decoder, utc_ns
 from atelier_pipeline.market.datasets import Dataset
@@ -203,6 +204,25 @@ def _requests(
     return requests
 
 
+_ENVELOPE = '{{"channel":"l2_data",{}"timestamp":"{}","sequence_num":<number>,'
+_BOOK_EVENT = '"events":[{{"type":"{}","product_id":"<symbol>","updates":[<changes>]}}]}}'
+_LEVEL = (
+    '{{"side":"<bid|offer>","event_time":"{}","price_level":"<price>","new_quantity":"<size>"}}'
+)
+_BOOK_SHAPES = tuple(
+    BookShape(
+        frame=_ENVELOPE.format(client, envelope_time) + _BOOK_EVENT.format(kind),
+        level=_LEVEL.format(level_time),
+        is_snapshot=kind == "snapshot",
+    )
+    for client in ("", '"client_id":"",')
+    for kind, envelope_time, level_time in (
+        ("update", "<text>", "<iso>"),
+        ("snapshot", "<iso>", "<text>"),
+    )
+)
+"""The time of an update is that of its newest level, the time of a snapshot its envelope's."""
+
 _READERS: dict[bytes, Decode] = {
     b"l2_data": _book,
     b"market_trades": _trades,
@@ -234,4 +254,5 @@ EXCHANGE = Exchange(
         },
     ),
     feed_symbol=feed_symbol,
+    book_shapes=_BOOK_SHAPES,
 )

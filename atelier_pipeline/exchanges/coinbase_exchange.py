@@ -21,6 +21,7 @@ from atelier_pipeline.exchanges.contract import (
     Topic,
 )
 from atelier_pipeline.exchanges.inexact import inexact_counter
+from atelier_pipeline.exchanges.shapes import BookShape
 from atelier_pipeline.exchanges.subscriptions import frame_text
 from atelier_pipeline.exchanges.wire import Decode, Ordinal, Price, Size, decoder, utc_ns
 from atelier_pipeline.market.datasets import Dataset
@@ -174,6 +175,12 @@ def _requests(
     return [Request(payload=payload, topics=tuple(topics))]
 
 
+_BOOK_SHAPE = BookShape(
+    frame='{"type":"l2update","product_id":"<symbol>","changes":[<changes>],"time":"<iso>"}',
+    level='["<buy|sell>","<price>","<size>"]',
+    is_snapshot=False,
+)
+
 _READERS: dict[bytes, Decode] = {
     b"snapshot": _snapshot,
     b"l2update": _update,
@@ -209,4 +216,5 @@ EXCHANGE = Exchange(
         },
     ),
     feed_symbol=feed_symbol,
+    book_shapes=(_BOOK_SHAPE,),
 )

@@ -20,6 +20,7 @@ from atelier_pipeline.exchanges.contract import (
     Topic,
 )
 from atelier_pipeline.exchanges.inexact import inexact_counter
+from atelier_pipeline.exchanges.shapes import BookShape
 from atelier_pipeline.exchanges.subscriptions import frame_text, in_chunks, request_number
 from atelier_pipeline.exchanges.wire import (
     LARGEST,
@@ -233,6 +234,17 @@ def _ping(request_id: str) -> str:
     return frame_text({"method": "ping", "req_id": request_number(request_id, ())})
 
 
+_BOOK_SHAPES = tuple(
+    BookShape(
+        frame=f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"<symbol>",'
+        f'"bids":[<bids>],"asks":[<asks>],{end}}}]}}',
+        level='{"price":<price>,"qty":<size>}',
+        is_snapshot=kind == "snapshot",
+    )
+    for kind in ("snapshot", "update")
+    for end in ('"checksum":<checksum>,"timestamp":"<iso>"', '"checksum":<checksum>')
+)
+
 _READERS: dict[bytes, Decode] = {
     b"book": _book,
     b"trade": _trades,
@@ -263,4 +275,5 @@ EXCHANGE = Exchange(
             "trade": dict.fromkeys(("price", "qty"), Dataset.TRADES),
         },
     ),
+    book_shapes=_BOOK_SHAPES,
 )

@@ -12,10 +12,10 @@ import typer
 
 from atelier_pipeline import __version__
 from atelier_pipeline.cli.demo import demo, ui
+from atelier_pipeline.cli.housekeeping import compact, prune, redecode
 from atelier_pipeline.cli.load import load
 from atelier_pipeline.cli.query import query
 from atelier_pipeline.cli.read import read
-from atelier_pipeline.cli.redecode import redecode
 from atelier_pipeline.cli.replay import replay
 from atelier_pipeline.cli.simulate import simulate
 from atelier_pipeline.cli.workers import data_worker, market_worker
@@ -31,6 +31,7 @@ app = typer.Typer(
 COMMANDS = (
     *(demo, ui, data_worker, market_worker),
     *(read, load, replay, redecode, query, simulate),
+    *(compact, prune),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -1,11 +1,15 @@
 """A closed day in one file: which pieces it was made of, and what took the place of a piece.
 
-A compacted file holds the rows of its pieces, one behind the other, under the name of the first of
-them. Its footer keeps each piece's own footer, so that any piece can be cut out or given back.
+A compacted file holds the rows of its pieces, one behind the other. Its footer keeps each piece's
+own footer, so that any piece can be cut out or given back. It is stamped like the first of them,
+but with the nearest millisecond that none of them has: a reader that listed the names before the
+day was compacted, or given its pieces back, finds a file missing and never other rows.
 """
 
 import contextlib
+import itertools
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,9 +18,10 @@ import pyarrow.parquet as pq
 
 from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.footer import Footer, from_text
-from atelier_pipeline.lake.names import SUFFIX, parse_name
+from atelier_pipeline.lake.names import SUFFIX, date, parse_name
 from atelier_pipeline.lake.storage import lock_folder
 
+NS_PER_MS = 1_000_000
 PIECES_KEY = "pieces"
 
 
@@ -43,6 +48,15 @@ class Piece(msgspec.Struct, frozen=True):
         """The keys of its footer that are no facts of a Footer."""
         facts = Footer.__struct_fields__
         return {key: text for key, text in self.notes.items() if key not in facts}
+
+
+def day_name(names: Sequence[str]) -> str:
+    """What the compacted file of the files `names` is called; none of them is called so."""
+    first = parse_name(min(names))
+    steps = (side * count * NS_PER_MS for count in itertools.count(1) for side in (1, -1))
+    near = (replace(first, t0_ns=first.t0_ns + step) for step in steps)
+    same_day = (name for name in near if date(name.t0_ns) == date(first.t0_ns))
+    return next(name for name in map(str, same_day) if name not in names)
 
 
 def to_note(pieces: Sequence[Piece], day: Mapping[str, str]) -> str:

@@ -113,6 +113,14 @@ def read_window_footer(path: Path) -> Footer:
     return read_footer(path) if day is None else _piece(day, path)[1].footer
 
 
+def window_exists(path: Path) -> bool:
+    """Whether the file at `path` is there, or a piece of its compacted day."""
+    day = day_file(path)
+    if day is None:
+        return path.exists()
+    return any(piece.name == path.name for piece in read_pieces(day))
+
+
 def read_kind(
     lake: Path,
     kind: FileKind | Dataset,

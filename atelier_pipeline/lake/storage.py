@@ -96,15 +96,18 @@ def swap_folders(one: Path, other: Path) -> None:
 def link_file(path: Path, other: Path) -> None:
     """Give the file at `path` a second name; raises LakeError where that can't be."""
     with _explained(other):
+        make_folder(other.parent)
         os.link(path, other)
         sync_folder(other.parent)
 
 
-def remove_file(path: Path) -> None:
-    """Remove a file for good; one that is gone already is no error."""
+def remove_file(path: Path, *, empty_folder: bool = False) -> None:
+    """Remove a file for good, and the `empty_folder` that is left; a missing one is no error."""
     with _explained(path, "remove"), contextlib.suppress(FileNotFoundError):
         path.unlink()
         sync_folder(path.parent)
+        if empty_folder and not any(path.parent.iterdir()):
+            path.parent.rmdir()
 
 
 def remove_folder(folder: Path) -> None:

@@ -5,7 +5,14 @@ import pytest
 
 from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake import storage
-from atelier_pipeline.lake.storage import lock_folder, put_file
+from atelier_pipeline.lake.storage import (
+    link_file,
+    lock_folder,
+    put_file,
+    remove_file,
+    remove_folder,
+    swap_folders,
+)
 
 
 def content(data: bytes):
@@ -112,3 +119,73 @@ def test_a_folder_is_held_by_one_at_a_time(tmp_path):
         pytest.fail("held twice")
     with lock_folder(tmp_path):
         pass
+
+
+def test_a_folder_is_shared_by_those_who_ask_for_a_share(tmp_path):
+    with (
+        lock_folder(tmp_path, shared=True),
+        lock_folder(tmp_path, shared=True),
+        pytest.raises(BlockingIOError),
+        lock_folder(tmp_path),
+    ):
+        pytest.fail("shared and held alone")
+
+
+def folder(path, *names):
+    path.mkdir()
+    for name in names:
+        (path / name).write_text(name)
+    return path
+
+
+def test_two_folders_swap_all_that_they_hold(tmp_path):
+    one, other = folder(tmp_path / "one", "a", "b"), folder(tmp_path / ".other", "c")
+    swap_folders(one, other)
+    assert [sorted(path.name for path in each.iterdir()) for each in (one, other)] == [
+        ["c"],
+        ["a", "b"],
+    ]
+
+
+def test_a_swap_that_can_not_be_is_named(tmp_path, monkeypatch):
+    one = folder(tmp_path / "one")
+    with pytest.raises(LakeError, match=r"can't swap .*one with none in one step: No such file"):
+        swap_folders(one, tmp_path / "none")
+    monkeypatch.setattr(storage.ctypes, "CDLL", lambda *_, **__: object())
+    with pytest.raises(LakeError, match="the C library has no renameat2"):
+        swap_folders(one, one)
+
+
+def test_a_linked_file_is_one_with_two_names(tmp_path):
+    put_file(tmp_path / "x", content(b"one"), replace=True)
+    link_file(tmp_path / "x", tmp_path / "new" / "y")
+    assert (tmp_path / "x").samefile(tmp_path / "new" / "y")
+    with pytest.raises(LakeError, match=r"can't write .*y: File exists"):
+        link_file(tmp_path / "x", tmp_path / "new" / "y")
+
+
+def test_a_file_is_removed_with_the_folder_that_it_leaves_empty_if_asked(tmp_path):
+    folder(tmp_path / "day", "a", "b", "c")
+    remove_file(tmp_path / "day" / "a", empty_folder=True)
+    remove_file(tmp_path / "day" / "b")
+    remove_file(tmp_path / "day" / "b")
+    assert [path.name for path in (tmp_path / "day").iterdir()] == ["c"]
+    remove_file(tmp_path / "day" / "c", empty_folder=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_whole_under_its_name_or_gone(tmp_path, monkeypatch):
+    place = folder(tmp_path / "journal", "a", "b")
+    seen = []
+    remove = storage.shutil.rmtree
+    monkeypatch.setattr(storage.shutil, "rmtree", lambda path: (seen.append(path), remove(path)))
+    remove_folder(place)
+    remove_folder(place)
+    assert [path.name for path in seen] == [".journal.removed"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_of_a_removal_does_not_stand_in_the_way_of_the_next(tmp_path):
+    folder(tmp_path / ".journal.removed", "old")
+    remove_folder(folder(tmp_path / "journal", "a"))
+    assert list(tmp_path.iterdir()) == []

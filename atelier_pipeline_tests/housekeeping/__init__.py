@@ -1,0 +1,1 @@
+"""Tests of keeping a lake in order."""

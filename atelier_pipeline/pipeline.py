@@ -18,13 +18,19 @@ from atelier_pipeline.decode.scope import Scope
 from atelier_pipeline.decode.seal import Sealed
 from atelier_pipeline.decode.seal import seal as decode_window
 from atelier_pipeline.errors import LakeError
+from atelier_pipeline.lake.content import content_hash
 from atelier_pipeline.lake.footer import Footer
 from atelier_pipeline.lake.journal import FrameKind, Journal, JournalMeta, journal_folder
 from atelier_pipeline.lake.journal_reader import read_journal
 from atelier_pipeline.lake.journal_seal import read_frames, seal_journal
 from atelier_pipeline.lake.journal_writer import JournalWriter
 from atelier_pipeline.lake.names import FileKind, Mode, frames_path, lake_path
-from atelier_pipeline.lake.reader import read_footer, read_table
+from atelier_pipeline.lake.reader import (
+    find_extent,
+    read_window,
+    read_window_footer,
+    window_exists,
+)
 from atelier_pipeline.lake.source import claim_lake
 from atelier_pipeline.lake.writer import Written, write_table
 from atelier_pipeline.manifest import Collector
@@ -47,6 +53,7 @@ FRAMES_PER_FLUSH = 1 << 14
 class StageResult(msgspec.Struct, frozen=True):
     """What a stage wrote, in the order of the collector's symbols.
 
+    `files`: one that a compacted day held already, with the same rows, counts no bytes.
     `verified`: book messages (Coinbase: frames) whose number or checksum was checked and held; 0
     for stages that check none.
     """
@@ -226,7 +233,7 @@ class _SymbolFiles:
 
     def read(self, kinds: Iterable[FileKind], mode: Mode) -> dict[FileKind, pa.Table]:
         """The tables of some kinds; raises LakeError for a file that is not there."""
-        return {kind: read_table(self.path(kind, mode)) for kind in kinds}
+        return {kind: read_window(self.path(kind, mode)) for kind in kinds}
 
     def write(
         self, tables: Mapping[FileKind, pa.Table], mode: Mode, inputs: Iterable[Path]
@@ -240,9 +247,19 @@ class _SymbolFiles:
             window_end=self.window.end_ns,
             source=self.collector.source,
             settings_hash=self.collector.settings_hash,
-            input_hashes={path.name: read_footer(path).content_hash for path in inputs},
+            input_hashes={path.name: read_window_footer(path).content_hash for path in inputs},
         )
-        return [write_table(t, self.path(kind, mode), footer) for kind, t in tables.items()]
+        return [_put(table, self.path(kind, mode), footer) for kind, table in tables.items()]
+
+
+def _put(table: pa.Table, path: Path, footer: Footer) -> Written:
+    """Write a file; a compacted day is read-only, but may hold exactly these rows already."""
+    extent = find_extent(path)
+    if extent is not None and extent.file != path:
+        held = read_window_footer(path).content_hash
+        if held == content_hash(table):
+            return Written(path, table.num_rows, 0, held)
+    return write_table(table, path, footer)
 
 
 def _symbols(collector: Collector, window: Window, settings: Settings) -> Iterator[_SymbolFiles]:
@@ -257,12 +274,21 @@ def _frames(collector: Collector, window: Window, settings: Settings) -> tuple[P
         return seal_journal(folder, settings.lake), read_journal(folder)
     exchange, t0_ns = collector.exchange.name, window.start_ns
     place = frames_path(settings.lake, exchange, collector.name, t0_ns)
-    if not place.is_file():
-        raise LakeError(
-            f"{collector.name} has no frames of this window, neither in {folder} nor as {place}: "
-            "it was not captured, and time can't be captured again"
-        )
-    return place, read_frames(place)
+    if place.is_file():
+        return place, read_frames(place)
+    raise LakeError(
+        f"{collector.name} has no frames of this window, neither in {folder} nor as {place}: "
+        f"{_why_no_frames(collector, window, settings)}"
+    )
+
+
+def _why_no_frames(collector: Collector, window: Window, settings: Settings) -> str:
+    """Captures are written last and from the frames: where they are, there were frames."""
+    for files in _symbols(collector, window, settings):
+        captures = files.path(FileKind.CAPTURES, Mode.RAW)
+        if window_exists(captures):
+            return f"they were pruned; its raw files, such as {captures.name}, stay as they are"
+    return "it was not captured, and time can't be captured again"
 
 
 def sync_settings(collector: Collector, symbol: str) -> SyncSettings:

@@ -22,7 +22,7 @@ from atelier_pipeline.errors import DecodeError, LakeError, SettingsError
 from atelier_pipeline.exchanges.contract import Acknowledged, Event, Exchange
 from atelier_pipeline.exchanges.registry import exchange_named
 from atelier_pipeline.lake.names import FileKind, parse_name
-from atelier_pipeline.lake.reader import read_table
+from atelier_pipeline.lake.reader import read_window
 from atelier_pipeline.lake.recordings import SUFFIX, read_recording
 from atelier_pipeline.lake.writer import Written
 from atelier_pipeline.manifest import Collector, parse_collector
@@ -78,7 +78,7 @@ class Replayed:
 
     def _rows(self, kind: FileKind) -> pa.Table:
         paths = [file.path for file in self.files if parse_name(file.path.name).kind is kind]
-        return pa.concat_tables(read_table(path) for path in paths)
+        return pa.concat_tables(read_window(path) for path in paths)
 
     @property
     def failed(self) -> list[Finding]:

@@ -1,16 +1,18 @@
 """Reading the lake: one file, one kind over windows and symbols, and what lies on disk."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.footer import Footer, from_text
-from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, find_files, parse_name
+from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, date, find_files, parse_name
 from atelier_pipeline.lake.pieces import Piece, day_file, from_notes
 from atelier_pipeline.lake.schemas import SCHEMA_VERSION
 from atelier_pipeline.lake.writer import check_schema
@@ -38,6 +40,15 @@ class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     first_t0_ns: int
     last_t0_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where the rows of a window's file lie: `rows` of `file` from row `first` on; None: all."""
+
+    file: Path
+    first: int = 0
+    rows: int | None = None
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -86,19 +97,19 @@ def read_pieces(path: Path) -> tuple[Piece, ...]:
     return from_notes(read_notes(path), path)
 
 
-def read_window(path: Path) -> pa.Table:
+def read_window(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """The rows of the file at `path`, also where its day has been compacted into one file.
 
     Raises LakeError as `read_table` does, and where the day's file has no such piece.
     """
-    day = day_file(path)
+    day = None if path.is_file() else day_file(path)
     if day is None:
-        return read_table(path)
+        return read_table(path, columns)
     first, piece = _piece(day, path)
     with _open(day) as file:
         check_schema(file.schema_arrow.remove_metadata(), parse_name(day.name).schema, str(day))
         try:
-            table = _rows_from(file, first, piece.rows)
+            table = _rows_from(file, first, piece.rows, columns)
         except _UNREADABLE as error:
             raise LakeError(f"{day} is damaged: {error}") from error
     return table.replace_schema_metadata(None)
@@ -109,16 +120,33 @@ def read_window_footer(path: Path) -> Footer:
 
     Raises LakeError as `read_window` does.
     """
-    day = day_file(path)
+    day = None if path.is_file() else day_file(path)
     return read_footer(path) if day is None else _piece(day, path)[1].footer
 
 
 def window_exists(path: Path) -> bool:
     """Whether the file at `path` is there, or a piece of its compacted day."""
-    day = day_file(path)
+    return find_extent(path) is not None
+
+
+def find_extent(path: Path) -> Extent | None:
+    """Where the rows of the lake file at `path` lie, whether or not its day is compacted.
+
+    None where there is neither. Raises LakeError for a compacted day that can't be read.
+    """
+    day = None if path.is_file() else day_file(path)
     if day is None:
-        return path.exists()
-    return any(piece.name == path.name for piece in read_pieces(day))
+        return Extent(path) if path.is_file() else None
+    found = _find_piece(day, path.name)
+    return None if found is None else Extent(day, found[0], found[1].rows)
+
+
+def window_dataset(path: Path) -> ds.Dataset:
+    """The rows of the file at `path` to be scanned by columns; those of a compacted day in memory.
+
+    Raises LakeError as `read_window` does.
+    """
+    return ds.dataset(path if path.is_file() else read_window(path))
 
 
 def read_kind(
@@ -130,12 +158,15 @@ def read_kind(
     within: Window | None = None,
     columns: Sequence[str] | None = None,
 ) -> pa.Table:
-    """The rows of all files that `find_files` finds, in its order; no files give zero rows."""
-    files = find_files(lake, kind, mode, exchange, symbol, within)
+    """The rows of all files that `find_files` finds, in its order; no files give zero rows.
+
+    `within` chooses windows of compacted days too.
+    """
     nothing = FileKind(kind).schema(mode).empty_table()
     if columns is not None:
         nothing = nothing.select(list(columns))
-    return pa.concat_tables([nothing, *(read_table(file.path, columns) for file in files)])
+    paths = _windows(find_files(lake, kind, mode, exchange, symbol), within)
+    return pa.concat_tables([nothing, *(read_window(path, columns) for path in paths)])
 
 
 def count_rows(path: Path) -> int:
@@ -156,17 +187,39 @@ def disk_use(lake: Path, exchange: str | None = None) -> list[DiskUse]:
     return [_use(list(group)) for _, group in groupby(ordered, key=_owner)]
 
 
+def _windows(files: Sequence[LakeFile], within: Window | None) -> Iterator[Path]:
+    """The files to read whole, and those that a compacted day holds of the chosen windows."""
+    for file in files:
+        if within is None:
+            yield file.path
+        elif date(within.start_ns) <= date(file.t0_ns) <= date(within.end_ns):
+            names = [piece.name for piece in read_pieces(file.path)] or [file.path.name]
+            chosen = (name for name in names if parse_name(name).t0_ns in within)
+            yield from (file.path.with_name(name) for name in chosen)
+
+
 def _piece(day: Path, path: Path) -> tuple[int, Piece]:
     """The piece of a compacted file that was at `path`, and the number of its first row."""
+    found = _find_piece(day, path.name)
+    if found is None:
+        raise LakeError(
+            f"{path} does not exist: its day lies in {day.name}, which has no such piece"
+        )
+    return found
+
+
+def _find_piece(day: Path, name: str) -> tuple[int, Piece] | None:
     first = 0
     for piece in read_pieces(day):
-        if piece.name == path.name:
+        if piece.name == name:
             return first, piece
         first += piece.rows
-    raise LakeError(f"{path} does not exist: its day lies in {day.name}, which has no such piece")
+    return None
 
 
-def _rows_from(file: pq.ParquetFile, first: int, count: int) -> pa.Table:
+def _rows_from(
+    file: pq.ParquetFile, first: int, count: int, columns: Sequence[str] | None
+) -> pa.Table:
     """`count` rows from row `first` on; reads the row groups that have some of them."""
     wanted: list[int] = []
     skipped = 0
@@ -177,7 +230,8 @@ def _rows_from(file: pq.ParquetFile, first: int, count: int) -> pa.Table:
             wanted.append(group)
         elif end <= first:
             skipped = end
-    return file.read_row_groups(wanted).slice(first - skipped, count)
+    table = file.read_row_groups(wanted, columns=None if columns is None else list(columns))
+    return table.slice(first - skipped, count)
 
 
 def _use(files: Sequence[LakeFile]) -> DiskUse:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from atelier_pipeline.lake.names import FileKind, Mode
+from atelier_pipeline.lake.reader import window_dataset
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.orchestration.plots import POINTS
 
@@ -79,7 +79,7 @@ def time_span(paths: Iterable[Path], time: str) -> tuple[int, int] | None:
     ends = [
         (int(pc.min(column).cast(pa.int64()).as_py()), int(pc.max(column).cast(pa.int64()).as_py()))
         for path in paths
-        for batch in ds.dataset(path).to_batches(columns=[time])
+        for batch in window_dataset(path).to_batches(columns=[time])
         if len(column := batch[time])
     ]
     return (min(first for first, _ in ends), max(last for _, last in ends)) if ends else None
@@ -87,7 +87,7 @@ def time_span(paths: Iterable[Path], time: str) -> tuple[int, int] | None:
 
 def _columns(path: Path, curve: Curve) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     columns = [curve.time] if curve.value is None else [curve.time, curve.value]
-    for batch in ds.dataset(path).to_batches(columns=columns, filter=curve.matching):
+    for batch in window_dataset(path).to_batches(columns=columns, filter=curve.matching):
         times = _int64(batch[curve.time])
         if curve.value is None:
             yield times, np.ones(times.size)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, file_name, lake_path
-from atelier_pipeline.lake.reader import read_table
+from atelier_pipeline.lake.reader import read_window, window_exists
 from atelier_pipeline.manifest import Collector
 from atelier_pipeline.market.window import Window
 
@@ -68,4 +68,6 @@ def _rows(lake: Path, collector: Collector, window: Window, kind: FileKind) -> p
         lake_path(lake, exchange, symbol, kind, Mode.RAW, t0_ns) for symbol in collector.symbols
     )
     nothing = kind.schema(Mode.RAW).empty_table()
-    return pa.concat_tables([nothing, *(read_table(path) for path in paths if path.exists())])
+    return pa.concat_tables(
+        [nothing, *(read_window(path) for path in paths if window_exists(path))]
+    )

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, parse_path
+from atelier_pipeline.lake.reader import window_dataset
 from atelier_pipeline.lake.writer import Written
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.orchestration.curves import CURVES, loss_bands, points, time_span
@@ -105,7 +106,7 @@ def _tables(files: Sequence[Written]) -> Iterator[Entry]:
     full = max(files, key=lambda file: file.rows, default=None)
     if full is None:
         return
-    yield "sample", table_of(_sample(ds.dataset(full.path)))
+    yield "sample", table_of(_sample(window_dataset(full.path)))
     columns = ("path", "rows", "bytes", "content_hash")
     yield (
         "written",

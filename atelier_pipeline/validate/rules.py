@@ -12,7 +12,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.names import lake_path
+from atelier_pipeline.lake.reader import Extent, find_extent
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.validate.aggregate_rules import AGGREGATE_RULES
 from atelier_pipeline.validate.catalog import memory_connection, printable, words
@@ -51,12 +53,29 @@ CREATE TABLE statistics (path TEXT, column_name TEXT, nulls BIGINT, low TEXT, hi
 """
 _FOOTERS = """
 INSERT INTO found
-SELECT file_name, column_id - 1, name, duckdb_type
-FROM parquet_schema(PATHS) WHERE num_children IS NULL;
+SELECT path, column_id - 1, name, duckdb_type
+FROM parquet_schema(PATHS) JOIN extents USING (file_name) WHERE num_children IS NULL;
 INSERT INTO statistics
-SELECT file_name, path_in_schema, stats_null_count, stats_min_value, stats_max_value
-FROM parquet_metadata(PATHS);
+SELECT path, path_in_schema, stats_null_count, stats_min_value, stats_max_value
+FROM (
+    SELECT
+        *,
+        sum(row_group_num_rows) OVER (
+            PARTITION BY file_name, column_id ORDER BY row_group_id
+        ) AS group_end
+    FROM parquet_metadata(PATHS)
+) JOIN extents USING (file_name)
+WHERE group_end > first_row AND group_end - row_group_num_rows < end_row;
 """
+"""In a compacted day the statistics are of the row groups that have rows of the window."""
+
+_EXTENTS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("path", "file_name")),
+        *((name, pa.int64()) for name in ("first_row", "end_row")),
+    ]
+)
+_ALL_ROWS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +94,11 @@ class WindowFiles:
             self.lake.absolute(), self.exchange, symbol, table.kind, table.mode, start_ns
         )
 
-    def present(self, table: Table) -> list[Path]:
-        """The files of `table` that are there, in the order of `symbols`."""
-        paths = [self.path(table, symbol) for symbol in self.symbols]
-        return [path for path in paths if path.is_file()]
+    def present(self, table: Table) -> dict[Path, Extent]:
+        """Where the files of `table` lie that are there, in the order of `symbols`."""
+        paths = (self.path(table, symbol) for symbol in self.symbols)
+        found = ((path, _find(path)) for path in paths)
+        return {path: extent for path, extent in found if extent is not None}
 
 
 def rules_of(stage: Stage) -> tuple[Rule, ...]:
@@ -166,20 +186,42 @@ def _expected(files: WindowFiles) -> Iterator[dict[str, str | bool]]:
                 "kind": table.kind,
                 "symbol": symbol,
                 "path": str(path),
-                "present": path.is_file(),
+                "present": _find(path) is not None,
             }
 
 
 def _add_views(connection: duckdb.DuckDBPyConnection, rule: Rule, files: WindowFiles) -> None:
     for name in rule.reads:
-        view = window_view(TABLES[name], files.present(TABLES[name]))
+        view = window_view(TABLES[name], list(files.present(TABLES[name]).values()))
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
     if rule.footers:
-        paths = [path for name in rule.footers for path in files.present(TABLES[name])]
-        _read_footers(connection, paths)
+        _read_footers(connection, [files.present(TABLES[name]) for name in rule.footers])
 
 
-def _read_footers(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> None:
+def _read_footers(
+    connection: duckdb.DuckDBPyConnection, present: Sequence[dict[Path, Extent]]
+) -> None:
+    rows = [_extent(path, extent) for found in present for path, extent in found.items()]
+    connection.register("extents", pa.Table.from_pylist(rows, _EXTENTS))
     connection.execute("DELETE FROM found; DELETE FROM statistics")
-    if paths:
-        connection.execute(_FOOTERS.replace("PATHS", path_list(paths)))
+    if rows:
+        files = {extent.file: None for found in present for extent in found.values()}
+        connection.execute(_FOOTERS.replace("PATHS", path_list(list(files))))
+
+
+def _find(path: Path) -> Extent | None:
+    """Where a file's rows lie; a day that does not say which windows it holds has none of them."""
+    try:
+        return find_extent(path)
+    except LakeError:
+        return None
+
+
+def _extent(path: Path, extent: Extent) -> dict[str, str | int]:
+    rows = _ALL_ROWS if extent.rows is None else extent.rows
+    return {
+        "path": str(path),
+        "file_name": str(extent.file),
+        "first_row": extent.first,
+        "end_row": extent.first + rows,
+    }

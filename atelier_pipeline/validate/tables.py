@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from atelier_pipeline.lake.names import SUFFIX, FileKind, Mode
+from atelier_pipeline.lake.reader import Extent
 from atelier_pipeline.lake.schemas import FEATURES, UTC_NS
 from atelier_pipeline.market.datasets import Dataset
 
@@ -119,15 +120,31 @@ def lake_view(table: Table, lake: Path) -> str:
     return f"{view} WHERE NOT opening" if "opening" in table.schema.names else view
 
 
-def window_view(table: Table, paths: Sequence[Path]) -> str:
-    """A SELECT over the files at `paths`, in their row order, with `file_index, file_row_number`.
+def window_view(table: Table, extents: Sequence[Extent]) -> str:
+    """A SELECT over the rows of `extents`, in their order, with `file_index, file_row_number`.
 
-    Opening rows are kept.
+    Both are counted from 0, as if each extent was a file of its own. Opening rows are kept.
     """
+    if any(extent.rows is not None for extent in extents):
+        return "\nUNION ALL\n".join(
+            _extent_view(table, index, extent) for index, extent in enumerate(extents)
+        )
     nothing = _nothing([*table.columns, *((name, "BIGINT") for name in _PLACE)])
+    paths = [extent.file for extent in extents]
     files = f"read_parquet({path_list(paths)}, hive_partitioning = false)"
     source = files if paths else f"({nothing})"
     return f"SELECT {_exposed(table)}, {', '.join(_PLACE)} FROM {source}"  # noqa: S608 - as above
+
+
+def _extent_view(table: Table, index: int, extent: Extent) -> str:
+    """The rows of one extent; DuckDB passes over the row groups that have none of them."""
+    place = f"{index} AS file_index, file_row_number - {extent.first} AS file_row_number"
+    files = f"read_parquet({path_list([extent.file])}, hive_partitioning = false)"
+    rows = f"SELECT {_exposed(table)}, {place} FROM {files}"  # noqa: S608 - as above
+    if extent.rows is None:
+        return rows
+    end = extent.first + extent.rows
+    return f"{rows} WHERE file_row_number >= {extent.first} AND file_row_number < {end}"
 
 
 def path_list(paths: Sequence[Path]) -> str:

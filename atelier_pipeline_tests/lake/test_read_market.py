@@ -129,6 +129,7 @@ def lake(markets: list[Market], tmp_path_factory: pytest.TempPathFactory) -> Pat
     return lake
 
 
+@settings(deadline=None)
 @given(st.integers(-5, 35), st.integers(1, 40))
 def test_a_range_has_its_own_ticks_across_windows(lake, markets, first, count):
     start, end = T0 + first * PERIOD, T0 + (first + count) * PERIOD

@@ -28,7 +28,6 @@ from atelier_pipeline.lake.reader import (
     iterate,
     read_notes,
     read_pieces,
-    verify_content,
 )
 from atelier_pipeline.lake.schemas import SCHEMA_VERSION
 from atelier_pipeline.lake.storage import (
@@ -180,8 +179,8 @@ def _split(files: Sequence[LakeFile], staged: Path) -> None:
         for piece in pieces:
             path, own = staged / piece.name, rows.take(piece.rows)
             written = write_batches(own, path, piece.footer, notes=piece.other_notes)
-            _check_hash(piece, written.content_hash)
-            verify_content(path)
+            for found in (written.content_hash, _hash(piece, iterate(path))):
+                _check_hash(piece, found)
 
 
 def _day_footer(pieces: Sequence[Piece]) -> Footer:
@@ -230,12 +229,16 @@ def _prove(whole: Path, pieces: Sequence[Piece]) -> None:
     """Read a compacted file back: cut where its pieces end, it holds what each of them promised."""
     rows = _Rows(iterate(whole))
     for piece in pieces:
-        hasher = ContentHasher(parse_name(piece.name).schema)
-        for batch in rows.take(piece.rows):
-            hasher.update(batch)
-        _check_hash(piece, hasher.hexdigest())
+        _check_hash(piece, _hash(piece, rows.take(piece.rows)))
     if rows.any_left():
         raise LakeError(f"{whole.name} has more rows than the files it was made of")
+
+
+def _hash(piece: Piece, rows: Iterable[pa.RecordBatch]) -> str:
+    hasher = ContentHasher(parse_name(piece.name).schema)
+    for batch in rows:
+        hasher.update(batch)
+    return hasher.hexdigest()
 
 
 def _check_hash(piece: Piece, found: str) -> None:

@@ -15,7 +15,7 @@ import duckdb
 
 from atelier_pipeline.errors import LakeError, QueryError
 from atelier_pipeline.lake.names import SUFFIX, parse_name
-from atelier_pipeline.lake.reader import read_footer, read_table
+from atelier_pipeline.lake.reader import Extent, read_footer, read_table
 from atelier_pipeline.validate.catalog import memory_connection, words
 from atelier_pipeline.validate.tables import TABLES, window_view
 
@@ -144,13 +144,20 @@ class Holding:
 
 
 def stored_files(folder: Path) -> list[Path]:
-    """The Parquet files of tables anywhere under `folder`, in order; other files are passed over.
+    """The Parquet files of tables anywhere under `folder`, in order.
+
+    Other files are passed over, and hidden folders: a day is compacted in one.
 
     Raises LakeError where there is no such folder.
     """
     if not folder.is_dir():
         raise LakeError(f"{folder} is no folder: expected one with Parquet files of a lake in it")
-    return [path for path in sorted(folder.rglob(f"*{SUFFIX}")) if _table_of(path) is not None]
+    found = (path for path in sorted(folder.rglob(f"*{SUFFIX}")) if _table_of(path) is not None)
+    return [path for path in found if not _is_hidden(path.relative_to(folder))]
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def describe(path: Path) -> StoredFile:
@@ -228,7 +235,7 @@ def _query(table: str, paths: Sequence[Path]) -> str:
     """Rows, span and figures of each symbol in some files of a table."""
     time = _TIMES.get(table, "grid_ts" if table.endswith("_sync") else "ts_event")
     by_book = _BY_BOOK.get(table)
-    source = window_view(TABLES[table], paths)
+    source = window_view(TABLES[table], [Extent(path) for path in paths])
     if by_book is not None:
         source = by_book.format(source)
     elif "opening" in TABLES[table].schema.names:

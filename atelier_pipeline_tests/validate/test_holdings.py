@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from atelier_pipeline.errors import LakeError
+from atelier_pipeline.housekeeping.compact import STAGED
 from atelier_pipeline.lake import write_trades_parquet_timestamped
 from atelier_pipeline.lake.names import FileKind, find_files
 from atelier_pipeline.validate.holdings import Holding, describe, holdings, stored_files
@@ -130,6 +131,13 @@ def test_files_outside_of_a_lake_are_read_by_their_names(tmp_path):
     shutil.copy(file.path, loose / "notes.parquet")
     assert held(loose)["trades"].figures == pytest.approx(traded())
     assert len(stored_files(loose)) == 1
+
+
+def test_a_day_that_is_being_compacted_counts_once(tmp_path):
+    SmallLake().write(tmp_path, ["trades"])
+    (path,) = stored_files(tmp_path)
+    shutil.copytree(path.parent, path.parent.with_name(f".{path.parent.name}{STAGED}"))
+    assert stored_files(tmp_path) == [path]
 
 
 def test_a_file_without_rows_has_no_span_and_no_figures(tmp_path):

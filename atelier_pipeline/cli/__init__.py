@@ -12,6 +12,7 @@ import typer
 
 from atelier_pipeline import __version__
 from atelier_pipeline.cli.demo import demo, ui
+from atelier_pipeline.cli.fetch import fetch
 from atelier_pipeline.cli.housekeeping import compact, prune, redecode
 from atelier_pipeline.cli.load import load
 from atelier_pipeline.cli.query import query
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(demo, ui, data_worker, market_worker),
-    *(read, load, replay, redecode, query, simulate),
+    *(fetch, read, load, replay, redecode, query, simulate),
     *(compact, prune),
 )
 for command in COMMANDS:

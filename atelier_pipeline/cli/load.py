@@ -14,13 +14,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing that was checked of a symbol; `problem` is empty where it is as it should be."""
+    """One thing that was checked of a symbol.
+
+    Attributes:
+        problem: what is wrong; empty where it is as it should be.
+        result: for people.
+    """
 
     symbol: str
     what: str
     stamp: str = ""
     rows: int = 0
     problem: str = ""
+    result: str = "ok"
 
 
 def load(
@@ -73,9 +79,12 @@ def _check(plan: "WorkerPlan", lake: Path) -> Iterator[Checked]:
     symbol = f"{plan.exchange.name} {plan.symbol}"
     files = newest_files(lake, plan.exchange.name, plan.symbol)
     yield from (_check_file(symbol, file) for file in files)
-    kinds = {file.kind for file in files}
-    for dataset in sorted(plan.datasets):
-        if dataset not in kinds:
+    kinds = {str(file.kind) for file in files}
+    for dataset in sorted(plan.datasets - kinds):
+        # Where nothing was traded or liquidated a worker has no raw file to write.
+        if kinds and dataset in {"trades", "liquidations"}:
+            yield Checked(symbol, dataset, result="none yet")
+        else:
             yield Checked(symbol, dataset, problem=f"no file in {lake}")
     yield from (
         _check_ticks(symbol, plan, file) for file in files if file.kind is FileKind.SNAPSHOTS
@@ -120,7 +129,7 @@ def _print(checked: list[Checked]) -> None:
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("result")
     for each in checked:
-        result = "[red]failed" if each.problem else "[green]ok"
+        result = "[red]failed" if each.problem else f"[green]{each.result}"
         table.add_row(each.symbol, each.what, each.stamp, f"{each.rows:,}", result)
     console.print(table)
     for each in checked:

@@ -22,17 +22,17 @@ def data_worker(config: Config, duration: Duration = None) -> None:
     """Run a DataWorker: events as they are received, to the manifest's outputs."""
     from atelier_pipeline.workers import DataWorker
 
-    _run([DataWorker.from_file(config, duration_secs=duration)])
+    run_workers([DataWorker.from_file(config, duration_secs=duration)])
 
 
 def market_worker(config: Config, duration: Duration = None) -> None:
     """Run a MarketWorker: market snapshots on the grid, to the manifest's outputs."""
     from atelier_pipeline.workers import MarketWorker
 
-    _run([MarketWorker.from_file(config, duration_secs=duration)])
+    run_workers([MarketWorker.from_file(config, duration_secs=duration)])
 
 
-def _run(workers: "Sequence[Worker]") -> None:
+def run_workers(workers: "Sequence[Worker]") -> None:
     """Run workers side by side until all have ended; exit code 1 where a report has errors."""
     from rich.console import Console
 

@@ -7,6 +7,7 @@ import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -27,8 +28,13 @@ def parse_manifest(text: str, origin: str) -> Manifest:
     Raises:
         SettingsError: one line per problem, each with the key, the value and what is expected.
     """
+    return manifest_of(_values(text, origin), origin)
+
+
+def manifest_of(values: dict[str, Any], origin: str) -> Manifest:
+    """The manifest of tables as a TOML file would give them; raises SettingsError as above."""
     refusals = Refusals(origin)
-    manifest = _typed(text, refusals)
+    manifest = _typed(values, refusals)
     plan_workers(manifest, refusals)
     refusals.check()
     return manifest
@@ -54,7 +60,7 @@ def parse_collector(name: str, text: str, origin: str) -> Collector:
         SettingsError: as parse_manifest, and where it is not a collector.
     """
     refusals = Refusals(origin)
-    manifest = _typed(text, refusals)
+    manifest = _typed(_values(text, origin), refusals)
     plans = plan_workers(manifest, refusals)
     return make_collector(name, manifest, plans, text, refusals)
 
@@ -83,11 +89,16 @@ def load_manifests(folder: Path, *, window_minutes: int | None = None) -> dict[s
     return {collector.name: collector for collector in loaded.values()}
 
 
-def _typed(text: str, refusals: Refusals) -> Manifest:
+def _values(text: str, origin: str) -> dict[str, Any]:
     try:
-        return Manifest.model_validate(tomllib.loads(text))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{refusals.origin}: expected TOML: {error}") from None
+        raise SettingsError(f"{origin}: expected TOML: {error}") from None
+
+
+def _typed(values: dict[str, Any], refusals: Refusals) -> Manifest:
+    try:
+        return Manifest.model_validate(values)
     except ValidationError as error:
         refusals.add_invalid(error, Manifest)
         refusals.check()

@@ -12,7 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from atelier_pipeline.exchanges.registry import EXCHANGES
 
-SCHEMA_FILE = Path(__file__).parents[1] / "manifests" / "manifest.schema.json"
+SHIPPED = Path(__file__).parents[1] / "manifests"
+"""The shipped manifests: `live` and `demo` for collectors, `workers` for workers."""
+
+SCHEMA_FILE = SHIPPED / "manifest.schema.json"
 """What `manifest_schema` gives, as a file for editors."""
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"

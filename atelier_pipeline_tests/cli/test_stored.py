@@ -94,12 +94,13 @@ def test_load_looks_where_the_manifest_writes(folder):
 def test_load_names_what_is_damaged_and_what_is_missing(folder):
     damage(trades_file(folder))
     lake = SmallLake(symbol="BTCUSDT")
-    for name in ("liquidations", "liquidations_sync"):
+    for name in ("liquidations", "liquidations_sync", "fundings", "fundings_sync"):
         lake.path(folder / "data" / "lake", name).unlink()
     answer = atelier("load", "--config", "mine.toml", folder=folder)
     assert answer.returncode == 1
     assert f"bybit BTCUSDT: trades raw: {trades_file(folder)} is damaged" in answer.stdout
-    assert f"bybit BTCUSDT: liquidations: no file in {folder / 'data' / 'lake'}" in answer.stdout
+    assert f"bybit BTCUSDT: fundings: no file in {folder / 'data' / 'lake'}" in answer.stdout
+    assert re.search(r"liquidations +0 +none yet", answer.stdout)
     assert "counts 1 rows of liquidations at the tick" in answer.stdout
     assert "3 failed" in answer.stdout
 

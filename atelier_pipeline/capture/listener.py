@@ -68,6 +68,10 @@ class Listener:
             logger.warning("frame not as documented: %s", reason)
         return sight
 
+    def finish(self, end_ns: int) -> Sight:
+        """What only time shows, when no frame comes any more and the window ends at `end_ns`."""
+        return _NOTHING if self.failure else self._watch.finish(end_ns)
+
     def has_passed(self, time_ns: int) -> bool:
         """Whether every feed's own time is at or after `time_ns`."""
         return self._watch.has_passed(time_ns)

@@ -122,8 +122,7 @@ class Supervisor:
     def _listen(self, now_secs: float) -> None:
         received_ns = self._received_ns()
         sight = self._listener.listen(self._queue.take_fresh())
-        if self._plan.on_sight is not None and not self._listener.failure:
-            self._plan.on_sight(sight, received_ns)
+        self._show(sight, received_ns)
         by_number = {lane.connection.number: lane for lane in self._lanes}
         for number, answer in sight.answers:
             if number in by_number:
@@ -133,6 +132,10 @@ class Supervisor:
         for number, lane in by_number.items():
             broken = {book.symbol for book in sight.broken if book.connection == number}
             lane.mend(now_secs, broken, self._listener.is_whole)
+
+    def _show(self, sight: Sight, received_ns: int) -> None:
+        if self._plan.on_sight is not None and not self._listener.failure:
+            self._plan.on_sight(sight, received_ns)
 
     def _received_ns(self) -> int:
         """The time up to which all that has arrived is in the queue."""
@@ -167,6 +170,8 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         self._listen(asyncio.get_running_loop().time())
+        now_ns = self._plan.now_ns()
+        self._show(self._listener.finish(min(self._plan.window.end_ns, now_ns)), now_ns)
         if not self._is_heard:
             for lane in self._lanes:
                 lane.connection.end_patience()

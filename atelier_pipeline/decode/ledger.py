@@ -7,16 +7,18 @@ with the losses, not with the frames.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
 from atelier_pipeline.decode.book_sealer import losses_of_book
-from atelier_pipeline.decode.columns import Ints, ints
+from atelier_pipeline.decode.columns import Fills, Ints, ints, nothing_of
 from atelier_pipeline.decode.coverage import Coverage, Heard, bad_time_notes, joined_heard
 from atelier_pipeline.decode.decoder import Decoded, Feed
+from atelier_pipeline.decode.id_runs import IdRuns
 from atelier_pipeline.decode.keeper import BookLoss
-from atelier_pipeline.decode.links import NO_LINK, Link
+from atelier_pipeline.decode.links import NO_LINK, Alive, Link
 from atelier_pipeline.decode.live import live_events
 from atelier_pipeline.decode.losses import Loss, Place, gaps_table
 from atelier_pipeline.decode.scope import Scope, capture_id
@@ -31,6 +33,28 @@ KEPT_FRAMES = 50_000
 _NONE = np.empty(0, np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """Late events that happened close to one another."""
+
+    start: int
+    end: int
+    known: int
+    count: int
+
+    def as_loss(self, dataset: Dataset) -> Loss:
+        return Loss(
+            dataset=dataset,
+            cause="late",
+            frame=0,
+            start=self.start,
+            end=self.end,
+            known=self.known,
+            lost=0,
+            detail=f"{self.count} events came after the emission delay and are in no live row",
+        )
+
+
 @dataclass(slots=True)
 class _Feed:
     """What is remembered of one feed."""
@@ -38,6 +62,8 @@ class _Feed:
     heard: list[Heard] = field(default_factory=lambda: [Heard(_NONE, _NONE, _NONE, _NONE)])
     bad: list[tuple[Ints, Ints]] = field(default_factory=list[tuple[Ints, Ints]])
     settled: list[Loss] = field(default_factory=list[Loss])
+    ids: IdRuns = field(default_factory=IdRuns)
+    late: list[_Late] = field(default_factory=list[_Late])
 
     def joined(self) -> Heard:
         self.heard = [joined_heard(self.heard)]
@@ -68,6 +94,7 @@ class LiveLedger:
     def take(self, sight: Sight) -> None:
         """Takes in a sight."""
         decoded = sight.decoded
+        self._note_book_losses(sight)
         if decoded is None or not len(decoded.times):
             return
         shift = self._past.add(decoded, sight.links)
@@ -77,7 +104,10 @@ class LiveLedger:
             if arrivals.bad_time.any():
                 bad = arrivals.bad_time
                 mine.bad.append((arrivals.frame[bad] - shift, arrivals.ts_event[bad]))
-        self._note_changes(sight, decoded)
+            if isinstance(arrivals, Fills) and self._has_chain(events.feed):
+                mine.ids.add(arrivals, ())
+        self._note_beats(decoded.alive)
+        self._note_changes(decoded)
         if self._past.fresh > self._kept_frames:
             self._thin()
 
@@ -96,18 +126,47 @@ class LiveLedger:
             self._tables[symbol] = gaps_table(losses, self._place(symbol))
         return self._tables[symbol]
 
+    def note_late(self, feed: Feed, times: Ints, known_ns: int) -> None:
+        """Notes events, at least one, that came too late for their live row: int64[n], UTC ns."""
+        notes, start, end = self._feeds[feed].late, int(times.min()), int(times.max())
+        late = _Late(start, end, known_ns, len(times))
+        if notes and start - notes[-1].end <= self._threshold_ns:
+            last = notes.pop()
+            count = last.count + late.count
+            late = _Late(min(start, last.start), max(end, last.end), last.known, count)
+        notes.append(late)
+        self._tables.pop(feed[0], None)
+
     def finish(self, end_ns: int) -> None:
         """Tells that nothing more comes, and when the window ended if it was cut short."""
         self._window = Window(self._window.start_ns, min(self._window.end_ns, end_ns))
         self._tables.clear()
 
-    def _note_changes(self, sight: Sight, decoded: Decoded) -> None:
-        if decoded.breaks or decoded.answers:
-            self._tables.clear()
+    def _has_chain(self, feed: Feed) -> bool:
+        return feed[1] is Dataset.TRADES and self._scope.exchange.trade_ids_contiguous
+
+    def _note_beats(self, alive: Sequence[Alive]) -> None:
+        for symbol in {beat.symbol for beat in alive}:
+            feed = symbol, Dataset.TRADES
+            if feed in self._feeds and self._has_chain(feed):
+                beats = [beat for beat in alive if beat.symbol == symbol]
+                self._feeds[feed].ids.add(cast("Fills", nothing_of(Dataset.TRADES)), beats)
+
+    @property
+    def remembered(self) -> int:
+        """Frames and events that are remembered one by one."""
+        events = sum(len(part.frame) for mine in self._feeds.values() for part in mine.heard)
+        return self._past.thinned + self._past.fresh + events
+
+    def _note_book_losses(self, sight: Sight) -> None:
         for symbol, losses in sight.book_losses.items():
             if losses != self._book_losses.get(symbol, ()):
                 self._book_losses[symbol] = losses
                 self._tables.pop(symbol, None)
+
+    def _note_changes(self, decoded: Decoded) -> None:
+        if decoded.breaks or decoded.answers:
+            self._tables.clear()
         for symbol in {symbol for symbol, _ in decoded.feeds} & self._open:
             self._tables.pop(symbol, None)
 
@@ -115,12 +174,14 @@ class LiveLedger:
         mine = self._feeds[feed]
         if feed[1] is Dataset.ORDERBOOKS:
             yield from losses_of_book(self._book_losses.get(feed[0], ()))
+        yield from mine.ids.holes()
         coverage = Coverage(self._scope, *feed, mine.joined(), timeline)
         for loss in coverage.losses(self._window, self._threshold_ns, is_whole=False):
             # Between events that are past and thinned, nothing can be said of silences any more.
             if loss.cause != "silence" or loss.frame >= self._past.thinned:
                 yield loss
         yield from mine.settled
+        yield from (late.as_loss(feed[1]) for late in mine.late)
         if mine.bad:
             frames, times = (np.concatenate(each) for each in zip(*mine.bad, strict=True))
             yield from bad_time_notes(feed[1], frames, times, self._threshold_ns)

@@ -89,10 +89,10 @@ class IdChain:
                 known=int(self.ts_recv[behind]),
             )
         if alive:
-            yield from self._untold(alive)
+            yield from self.untold(alive)
 
-    def _untold(self, alive: Sequence[Alive]) -> Iterator[Loss]:
-        """Holes before the first trade and behind the last one."""
+    def untold(self, alive: Sequence[Alive]) -> Iterator[Loss]:
+        """Holes before the first trade and behind the last one; `alive` is not empty."""
         early = min(alive, key=lambda beat: beat.last_trade_id)
         late = max(alive, key=lambda beat: beat.last_trade_id)
         if len(self.id) and early.last_trade_id < self.id[0] - 1:

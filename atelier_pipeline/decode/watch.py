@@ -85,6 +85,8 @@ class Watch:
             if dataset is Dataset.ORDERBOOKS
         }
         self._judged: dict[str, Judged] = {}
+        self._frames = 0
+        self._time = 0
         self._broken: set[str] = set()
 
     def warm_up(self) -> None:
@@ -97,6 +99,8 @@ class Watch:
         """Takes in the next frames, schema FRAMES."""
         self._decoder.read(batch)
         decoded = self._decoder.flush()
+        self._frames += len(decoded.times)
+        self._time = int(decoded.times[-1]) if len(decoded.times) else self._time
         for feed, arrivals in decoded.feeds.items():
             self.newest[feed] = max(self.newest[feed], int(arrivals.ts_event.max()))
             self.streaming |= {self._connection(link) for link in set(arrivals.link.tolist())}
@@ -113,6 +117,13 @@ class Watch:
             book_losses={s: tuple(self._keepers[s].losses) for s in self._judged},
             links=self._decoder.links,
         )
+
+    def finish(self, end_ns: int) -> Sight:
+        """What only time shows, when no frame comes any more and the window ends at `end_ns`."""
+        for keeper in self._keepers.values():
+            keeper.finish(min(self._time, end_ns), self._frames)
+        losses = {symbol: tuple(keeper.losses) for symbol, keeper in self._keepers.items()}
+        return Sight(answers=(), broken=(), undecodable=(), events={}, book_losses=losses)
 
     def has_passed(self, time_ns: int) -> bool:
         """Whether every feed's own time is at or behind `time_ns`."""

@@ -6,6 +6,7 @@ events are those that sealing the same frames gives: each trade once, none from 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from atelier_pipeline.decode.columns import (
     BookMessages,
     Fills,
     Flags,
+    Ints,
     messages_taken,
     taken,
 )
@@ -29,6 +31,7 @@ from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.pipeline import scope_of, sync_settings
 from atelier_pipeline.synchronise import MarketSynchronizer, Synchronised
+from atelier_pipeline.synchronise.grid import tick_after
 from atelier_pipeline.workers.batches import (
     Batch,
     EventBatch,
@@ -83,10 +86,10 @@ class Line:
             until_ns = received_ns
             self._ledger.take(sight)
             for events in live_events(sight):
-                kept, opening = self._admitted(events)
-                if len(kept):
-                    self.events[self._topics[events.feed]] += len(kept)
-                    self._take_events(events.feed, kept, opening)
+                admitted = self._admitted(events)
+                if len(admitted.arrivals):
+                    self.events[self._topics[events.feed]] += len(admitted.arrivals)
+                    self._take_events(events.feed, admitted)
         self._move_on(until_ns)
 
     def finish(self, end_ns: int) -> None:
@@ -98,17 +101,17 @@ class Line:
             gaps = GapBatch(self._exchange, symbol, self._window.start_ns, self.gaps[symbol])
             self._publish(gaps)
 
-    def _admitted(self, events: LiveEvents) -> tuple[Arrivals, Flags]:
-        """The events that count, and which of them tell of a state before the start."""
+    def _admitted(self, events: LiveEvents) -> "_Admitted":
         arrivals, early = events.arrivals, events.time < self._window.start_ns
         if not isinstance(arrivals, Fills):
-            return arrivals, early
-        fills = taken(arrivals, ~early) if early.any() else arrivals
+            return _Admitted(arrivals, events.time, early)
+        keep = ~early
         if events.feed[1] is Dataset.TRADES:
-            fills = self._ids[events.feed[0]].first_of_each(fills)
-        return fills, np.zeros(len(fills), np.bool_)
+            keep &= self._ids[events.feed[0]].are_new(arrivals)
+        fills = arrivals if keep.all() else taken(arrivals, keep)
+        return _Admitted(fills, events.time[keep], np.zeros(len(fills), np.bool_))
 
-    def _take_events(self, feed: Feed, events: Arrivals, opening: Flags) -> None:
+    def _take_events(self, feed: Feed, events: "_Admitted") -> None:
         raise NotImplementedError
 
     def _move_on(self, received_ns: int) -> None:
@@ -127,16 +130,15 @@ class DataLine(Line):
         super().__init__(collector, window, publish)
         self._messages = dict.fromkeys(collector.symbols, 1)
 
-    def _take_events(self, feed: Feed, events: Arrivals, opening: Flags) -> None:
-        symbol, dataset = feed
+    def _take_events(self, feed: Feed, events: "_Admitted") -> None:
+        (symbol, dataset), arrivals, first = feed, events.arrivals, self._messages[feed[0]]
         # An event is an event here, whenever it happened.
-        table = raw_rows(
-            self._exchange, feed, events, np.zeros_like(opening), self._messages[symbol]
-        )
+        opening = np.zeros(len(arrivals), np.bool_)
+        table = raw_rows(self._exchange, feed, arrivals, opening, first)
         if dataset is Dataset.ORDERBOOKS:
-            self._messages[symbol] += len(events)
+            self._messages[symbol] += len(arrivals)
         topic = self._topics[feed]
-        self._publish(EventBatch(topic, self._exchange, symbol, dataset, table, len(events)))
+        self._publish(EventBatch(topic, self._exchange, symbol, dataset, table, len(arrivals)))
 
 
 class MarketLine(Line):
@@ -168,23 +170,36 @@ class MarketLine(Line):
         engine = self._engine(symbol, Window(0, self._period_ns))
         aggregate(engine.finalize(GAPS.empty_table()))
 
-    def _admitted(self, events: LiveEvents) -> tuple[Arrivals, Flags]:
-        """As sealing: nothing that happened at or after the window's end belongs to it."""
-        kept, opening = super()._admitted(events)
-        time = events.time if kept is events.arrivals else kept.ts_event
-        late = time >= self._window.end_ns
-        if not late.any():
-            return kept, opening
-        if isinstance(kept, BookMessages):
-            return messages_taken(kept, ~late), opening[~late]
-        return taken(kept, ~late), opening[~late]
-
-    def _take_events(self, feed: Feed, events: Arrivals, opening: Flags) -> None:
-        engine = self._engines[feed[0]]
-        if isinstance(events, BookMessages):
-            engine.feed_book(events.columns, opening)
+    def _admitted(self, events: LiveEvents) -> "_Admitted":
+        """As in sealing: what happened at or after the window's end does not belong to it."""
+        admitted = super()._admitted(events)
+        inside = admitted.time < self._window.end_ns
+        if inside.all():
+            return admitted
+        arrivals = admitted.arrivals
+        if isinstance(arrivals, BookMessages):
+            arrivals = messages_taken(arrivals, inside)
         else:
-            engine.feed(feed[1], raw_rows(self._exchange, feed, events, opening, 0))
+            arrivals = taken(arrivals, inside)
+        return _Admitted(arrivals, admitted.time[inside], admitted.opening[inside])
+
+    def _take_events(self, feed: Feed, events: "_Admitted") -> None:
+        engine, arrivals = self._engines[feed[0]], events.arrivals
+        if isinstance(arrivals, BookMessages):
+            engine.feed_book(arrivals.columns, events.opening)
+        else:
+            engine.feed(feed[1], raw_rows(self._exchange, feed, arrivals, events.opening, 0))
+        self._note_late(feed, events)
+
+    def _note_late(self, feed: Feed, events: "_Admitted") -> None:
+        if self._collector.sync.clock == "receive":
+            return
+        recv = events.arrivals.ts_recv
+        deadline = tick_after(events.time, self._period_ns) + self._collector.sync.emission_delay_ns
+        late = (recv > deadline) & ~events.opening
+        if late.any():
+            self._ledger.note_late(feed, events.time[late], int(recv[late].min()))
+            self.late[self._topics[feed]] += int(late.sum())
 
     def _move_on(self, received_ns: int) -> None:
         for symbol, engine in self._engines.items():
@@ -193,8 +208,6 @@ class MarketLine(Line):
     def _end(self) -> None:
         for symbol, engine in self._engines.items():
             self._hand_on(symbol, engine.finalize(self._ledger.gaps(symbol)))
-            for dataset, count in engine.late.items():
-                self.late[self._topics[symbol, dataset]] = count
 
     def _hand_on(self, symbol: str, rows: Synchronised) -> None:
         if rows.snapshots.num_rows:
@@ -209,8 +222,8 @@ class _Ids:
     def __init__(self) -> None:
         self._seen: dict[str, None] = {}
 
-    def first_of_each(self, trades: Fills) -> Fills:
-        """The trades that have not come before; those without an id all count."""
+    def are_new(self, trades: Fills) -> Flags:
+        """Which trades have not come before; those without an id never have."""
         seen = self._seen
         keep = np.ones(len(trades), np.bool_)
         for place, name in enumerate(trades.id.tolist()):
@@ -220,7 +233,16 @@ class _Ids:
                 seen[name] = None
         while len(seen) > REMEMBERED_IDS:
             del seen[next(iter(seen))]
-        return trades if keep.all() else taken(trades, keep)
+        return keep
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """Events that count, their times, and which of them tell of a state before the start."""
+
+    arrivals: Arrivals
+    time: Ints
+    opening: Flags
 
 
 def event_topics(collector: Collector) -> Mapping[Feed, str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from atelier_pipeline.exchanges.contract import Request, Topic
+from atelier_pipeline.exchanges.subscriptions import requests_for
 from atelier_pipeline.manifest import Collector
 from atelier_pipeline.market.datasets import Dataset
 
@@ -41,21 +42,14 @@ def shares(collector: Collector) -> list[Share]:
 
 def share_of(collector: Collector, symbols: Sequence[str]) -> Share:
     """What is asked for so that `symbols` are captured on one connection."""
-    groups: dict[frozenset[Dataset], list[str]] = {}
-    for symbol in symbols:
-        groups.setdefault(collector.datasets[symbol], []).append(symbol)
-    subscribe = collector.exchange.subscribe
-    requests = [
-        request
-        for datasets, group in groups.items()
-        for request in subscribe(group, datasets, collector.subscribed_depth)
-    ]
+    datasets = {symbol: collector.datasets[symbol] for symbol in symbols}
+    requests = requests_for(collector.exchange, datasets, collector.subscribed_depth)
     books = {
         symbol: _again(collector, symbol)
         for symbol in symbols
         if Dataset.ORDERBOOKS in collector.datasets[symbol]
     }
-    return Share(tuple(symbols), tuple(dict.fromkeys(requests)), books)
+    return Share(tuple(symbols), tuple(requests), books)
 
 
 def _again(collector: Collector, symbol: str) -> tuple[Request, ...]:

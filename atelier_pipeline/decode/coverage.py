@@ -5,12 +5,13 @@ dropped and undecodable frames, refusals. What a book's or a trade's own numbers
 those are read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
+from atelier_pipeline.decode.asked import Asked
 from atelier_pipeline.decode.columns import Ints
 from atelier_pipeline.decode.links import Answer, Break, Link, costs_books
 from atelier_pipeline.decode.losses import CONNECTION, ENDS_OF_LINKS, SYMBOL, Loss
@@ -65,6 +66,18 @@ def feed_topics(scope: Scope, symbol: str, dataset: Dataset) -> frozenset[Topic]
     return frozenset(topic for request in requests for topic in request.topics if topic.symbol)
 
 
+def note_least_delays(delays: dict[int, int], heard: Heard, ts_recv: Ints) -> None:
+    """Keeps, by ordinal of a link, the least time that an event on it took to the local clock, ns.
+
+    Below 0 that clock is behind the exchange's. All feeds are to be noted: one with few events may
+    have heard nothing but late ones. `ts_recv`: of each event.
+    """
+    took = ts_recv - heard.time
+    for link in np.unique(heard.link).tolist():
+        least = int(took[heard.link == link].min())
+        delays[link] = min(least, delays.get(link, least))
+
+
 class Coverage:
     """When one feed streamed, and what its connections cost it.
 
@@ -73,15 +86,24 @@ class Coverage:
     """
 
     def __init__(
-        self, scope: Scope, symbol: str, dataset: Dataset, heard: Heard, timeline: Timeline
+        self,
+        scope: Scope,
+        symbol: str,
+        dataset: Dataset,
+        heard: Heard,
+        timeline: Timeline,
+        asked: Asked,
+        delays: Mapping[int, int],
     ) -> None:
         self._scope = scope
         self._dataset = dataset
         self._heard = heard
         self._timeline = timeline
+        self._asked = asked
         self._feed_symbol = scope.exchange.feed_symbol(symbol)
         self._topics = feed_topics(scope, symbol, dataset)
         self._links = timeline.of_symbol(symbol)
+        self._delays = delays
         self.starts: dict[int, Start] = {}
         for link in self._links:
             start = min(self._starts_on(link), default=None)
@@ -100,20 +122,28 @@ class Coverage:
             yield int(self._heard.frame[first]), int(self._heard.begins[first])
         if self._dataset in EVENTS:
             for answer in self._timeline.answers:
-                if answer.link == link.ordinal and self._is_accepted_by(answer):
-                    yield answer.frame, answer.ts
+                if answer.link == link.ordinal and self._is_accepted_by(answer.event, link):
+                    # Clocks that are apart: what it accepts begins later by the exchange's own.
+                    yield answer.frame, answer.ts - min(self._delays.get(link.ordinal, 0), 0)
 
-    def _is_accepted_by(self, answer: Answer) -> bool:
-        """Whether it accepts this feed; an answer without topics accepts whatever was asked."""
-        event = answer.event
+    def _is_accepted_by(self, event: Acknowledged | Refused, link: Link) -> bool:
+        """Whether it accepts this feed.
+
+        An answer without topics accepts those of its request; where nobody knows the request, as in
+        a recording, whatever was asked.
+        """
         if not isinstance(event, Acknowledged):
             return False
-        return not event.topics or not self._topics.isdisjoint(event.topics)
+        topics = event.topics or self._asked.topics(link, event.request_id)
+        return not topics or not self._topics.isdisjoint(topics)
 
     def losses(self, window: Window, threshold_ns: int, *, is_whole: bool) -> Iterator[Loss]:
         """All of these losses; `is_whole`: where the frames begin late nothing is missing."""
         yield from self.connection_losses(threshold_ns)
         yield from self.silences(threshold_ns)
+        cut_short = None if is_whole else self.cut_short(window)
+        if cut_short is not None:
+            yield cut_short
         rejections = list(self.rejections())
         late = None if is_whole else self.late_start(window)
         if late is not None and self.first_start is None and rejections:
@@ -162,7 +192,8 @@ class Coverage:
 
     def _last_good(self, each: Break, start: Start) -> int:
         """Up to when the feed was surely whole before a break."""
-        heard = self._timeline.heard_before(each.link, each.frame) - BATCHING_NS
+        delay = max(self._delays.get(each.link, 0), 0)
+        heard = self._timeline.heard_before(each.link, each.frame) - delay - BATCHING_NS
         position = int(np.searchsorted(self._heard.frame, each.frame))
         own = int(self._heard.time[position - 1]) if position else 0
         return max(heard, own, start[1])
@@ -185,6 +216,24 @@ class Coverage:
         heals = np.flatnonzero((self._heard.frame >= frame) & (self._heard.begins >= 0))
         return int(self._heard.begins[heals[0]]) if len(heals) else None
 
+    def cut_short(self, window: Window) -> Loss | None:
+        """What a capture that ended as planned missed because the exchange's clock is behind.
+
+        It ended when the local clock said so; the feed's own time had not come to the window's end.
+        """
+        last = self._links[-1] if self._links else None
+        start = self.starts.get(last.ordinal) if last else None
+        if last is None or start is None:
+            return None
+        ends = [b for b in self._timeline.breaks_of(last.ordinal) if b.cause == "ended"]
+        own = self._heard.time[self._heard.link == last.ordinal]
+        if not ends or not len(own) or int(own[-1]) >= window.end_ns:
+            return None
+        if ends[-1].ts - self._delays.get(last.ordinal, 0) >= window.end_ns:
+            return None
+        detail = "the capture ended before the exchange's clock reached the window's end"
+        return self._loss(replace(ends[-1], cause="shutdown", detail=detail), start, end=None)
+
     def late_start(self, window: Window) -> Loss | None:
         """What was missed because the feed did not stream when the window began.
 
@@ -193,7 +242,7 @@ class Coverage:
         t0, frames = window.start_ns, len(self._timeline.times)
         frame, time = self.first_start or (frames, None)
         came = int(self._timeline.times[frame]) if frame < frames else window.end_ns
-        if came <= t0:
+        if came <= t0 and (time is None or time <= t0):
             return None
         in_time = time is not None and time <= t0
         return Loss(

@@ -12,9 +12,16 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
+from atelier_pipeline.decode.asked import Asked
 from atelier_pipeline.decode.book_sealer import losses_of_book
 from atelier_pipeline.decode.columns import Fills, Ints, ints, nothing_of
-from atelier_pipeline.decode.coverage import Coverage, Heard, bad_time_notes, joined_heard
+from atelier_pipeline.decode.coverage import (
+    Coverage,
+    Heard,
+    bad_time_notes,
+    joined_heard,
+    note_least_delays,
+)
 from atelier_pipeline.decode.decoder import Decoded, Feed
 from atelier_pipeline.decode.id_runs import IdRuns
 from atelier_pipeline.decode.keeper import BookLoss
@@ -80,6 +87,8 @@ class LiveLedger:
         self._window = window
         self._threshold_ns = threshold_ns
         self._kept_frames = kept_frames
+        self._asked = Asked(scope)
+        self._delays: dict[int, int] = {}
         self._past = _Past()
         self._feeds = {
             (symbol, dataset): _Feed()
@@ -101,6 +110,7 @@ class LiveLedger:
         for events in live_events(sight):
             mine, arrivals, heard = self._feeds[events.feed], events.arrivals, events.heard
             mine.heard.append(replace(heard, frame=heard.frame - shift))
+            note_least_delays(self._delays, heard, arrivals.ts_recv)
             if arrivals.bad_time.any():
                 bad = arrivals.bad_time
                 mine.bad.append((arrivals.frame[bad] - shift, arrivals.ts_event[bad]))
@@ -175,7 +185,7 @@ class LiveLedger:
         if feed[1] is Dataset.ORDERBOOKS:
             yield from losses_of_book(self._book_losses.get(feed[0], ()))
         yield from mine.ids.holes()
-        coverage = Coverage(self._scope, *feed, mine.joined(), timeline)
+        coverage = self._coverage(feed, timeline)
         for loss in coverage.losses(self._window, self._threshold_ns, is_whole=False):
             # Between events that are past and thinned, nothing can be said of silences any more.
             if loss.cause != "silence" or loss.frame >= self._past.thinned:
@@ -186,6 +196,10 @@ class LiveLedger:
             frames, times = (np.concatenate(each) for each in zip(*mine.bad, strict=True))
             yield from bad_time_notes(feed[1], frames, times, self._threshold_ns)
 
+    def _coverage(self, feed: Feed, timeline: Timeline) -> Coverage:
+        heard = self._feeds[feed].joined()
+        return Coverage(self._scope, *feed, heard, timeline, self._asked, self._delays)
+
     def _place(self, symbol: str) -> Place:
         exchange = self._scope.exchange.name
         window_id = capture_id(exchange, self._scope.collector, self._window.start_ns)
@@ -195,7 +209,7 @@ class LiveLedger:
         """Forgets all frames and events that no loss can be measured by any more."""
         timeline = self._past.timeline()
         for feed, mine in self._feeds.items():
-            coverage = Coverage(self._scope, *feed, mine.joined(), timeline)
+            coverage = self._coverage(feed, timeline)
             mine.settled += [
                 loss
                 for loss in coverage.silences(self._threshold_ns)

@@ -11,8 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from atelier_pipeline.decode.asked import Asked
 from atelier_pipeline.decode.captures import Session, capture_row, captures_table
-from atelier_pipeline.decode.coverage import Coverage, bad_time_notes
+from atelier_pipeline.decode.coverage import Coverage, bad_time_notes, note_least_delays
 from atelier_pipeline.decode.decoder import Feed
 from atelier_pipeline.decode.figures import Finished, Known
 from atelier_pipeline.decode.losses import Loss, Place, gaps_table
@@ -102,10 +103,14 @@ class _Sealing:
         self._session = session
         self._scope = session.scope
         self._timeline = session.timeline
+        self._asked = Asked(session.scope)
+        self._delays: dict[int, int] = {}
         self._window = window
         self._threshold_ns = threshold_ns
 
     def sealed(self, sealers: Mapping[Feed, Sealer]) -> Sealed:
+        for heard in (sealer.heard() for sealer in sealers.values()):
+            note_least_delays(self._delays, heard, self._timeline.times[heard.frame])
         tables: dict[Feed, pa.Table] = {}
         gaps: dict[str, pa.Table] = {}
         captures: dict[str, pa.Table] = {}
@@ -131,7 +136,10 @@ class _Sealing:
 
     def _finish(self, symbol: str, dataset: Dataset, sealer: Sealer) -> tuple[list[Loss], Finished]:
         """Every loss of a feed, notes included, and what else is to be said of it."""
-        coverage = Coverage(self._scope, symbol, dataset, sealer.heard(), self._timeline)
+        heard, timeline = sealer.heard(), self._timeline
+        coverage = Coverage(
+            self._scope, symbol, dataset, heard, timeline, self._asked, self._delays
+        )
         losses = [
             *sealer.own_losses(),
             *coverage.losses(self._window, self._threshold_ns, is_whole=self._session.is_whole),
@@ -142,7 +150,7 @@ class _Sealing:
         known = Known(
             losses=[loss for loss in losses if not loss.is_note],
             streamed_from=None if start is None else int(self._timeline.times[start[0]]),
-            reached_end=self._reached_end(symbol),
+            reached_end=self._reached_end(symbol) and coverage.cut_short(self._window) is None,
         )
         return losses, sealer.finish(known)
 

@@ -1,12 +1,13 @@
 """How subscribe and unsubscribe frames are made, whatever the exchange."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import TypeVar
 
 import msgspec
 
-from atelier_pipeline.exchanges.contract import Topic
+from atelier_pipeline.exchanges.contract import Exchange, Request, Topic
+from atelier_pipeline.market.datasets import Dataset
 
 _T = TypeVar("_T")
 
@@ -26,3 +27,18 @@ def request_number(operation: str, topics: Sequence[Topic]) -> int:
 def frame_text(message: object) -> str:
     """The message as the text of one frame."""
     return msgspec.json.encode(message).decode()
+
+
+def requests_for(
+    exchange: Exchange, datasets: Mapping[str, frozenset[Dataset]], depth: int | None
+) -> list[Request]:
+    """What subscribes each symbol to its datasets; symbols with equal ones share requests."""
+    groups: dict[frozenset[Dataset], list[str]] = {}
+    for symbol, wanted in datasets.items():
+        groups.setdefault(wanted, []).append(symbol)
+    requests = [
+        request
+        for wanted, symbols in groups.items()
+        for request in exchange.subscribe(symbols, wanted, depth)
+    ]
+    return list(dict.fromkeys(requests))

@@ -1,7 +1,14 @@
 import msgspec
 
 from atelier_pipeline.exchanges.contract import Topic
-from atelier_pipeline.exchanges.subscriptions import frame_text, in_chunks, request_number
+from atelier_pipeline.exchanges.registry import exchange_named
+from atelier_pipeline.exchanges.subscriptions import (
+    frame_text,
+    in_chunks,
+    request_number,
+    requests_for,
+)
+from atelier_pipeline.market.datasets import Dataset
 
 BOOK, TRADES = Topic("book", "A"), Topic("trades", "A")
 
@@ -33,3 +40,23 @@ def test_frame_text_is_compact_json():
     text = frame_text({"op": "ping", "args": ["é"]})
     assert text == '{"op":"ping","args":["é"]}'
     assert msgspec.json.decode(text) == {"op": "ping", "args": ["é"]}
+
+
+def test_symbols_with_equal_datasets_share_requests_and_others_get_their_own():
+    exchange = exchange_named("kraken")
+    books = frozenset({Dataset.ORDERBOOKS})
+    both = books | {Dataset.TRADES}
+    wanted = {"BTC/USD": books, "ETH/USD": both, "SOL/USD": books}
+    assert requests_for(exchange, wanted, 10) == [
+        *exchange.subscribe(["BTC/USD", "SOL/USD"], books, 10),
+        *exchange.subscribe(["ETH/USD"], both, 10),
+    ]
+
+
+def test_a_request_that_every_group_makes_is_sent_once():
+    exchange = exchange_named("coinbase")
+    books = frozenset({Dataset.ORDERBOOKS})
+    wanted = {"BTC-USD": books, "ETH-USD": books | {Dataset.TRADES}}
+    payloads = [request.payload for request in requests_for(exchange, wanted, None)]
+    assert len(payloads) == len(set(payloads))
+    assert sum("heartbeats" in payload for payload in payloads) == 1

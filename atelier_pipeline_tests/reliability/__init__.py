@@ -1,0 +1,1 @@
+"""What captures survive, and that their ledgers tell the truth."""

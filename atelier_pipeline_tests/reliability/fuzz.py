@@ -1,0 +1,120 @@
+"""Mutated frames for every decoder: events or DecodeError, nothing else.
+
+    python -m atelier_pipeline_tests.reliability.fuzz --frames 1000000
+
+Frames come from the simulated exchanges, from the project's own recordings and, where they are
+there, from recorded ones. Every mutation follows from the seed, so that a finding can be repeated.
+"""
+
+import argparse
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from atelier_pipeline.errors import DecodeError
+from atelier_pipeline.exchanges.registry import EXCHANGES
+from atelier_pipeline.simulator import frames as simulated_frames
+from atelier_pipeline_tests.exchanges.own_recordings import frames_in, own_frames
+from atelier_pipeline_tests.exchanges.test_any_bytes import TOKENS
+from atelier_pipeline_tests.reliability.collectors import SYMBOLS
+
+LONGEST = 3_000
+TIMES = (0, 1, 1_767_225_600_000_000_000, 2**62)
+MARKS = b'{}[]:,"'
+
+
+def corpus(exchange: str, recordings: Path | None) -> list[bytes]:
+    """Whole frames to begin with, none of them long."""
+    live = simulated_frames(exchange, SYMBOLS[exchange], duration_s=5, levels=15)
+    found = [payload for _, payload in live] + [payload for _, payload in own_frames(exchange)]
+    for path in sorted(recordings.glob(f"{exchange}/*.frames.gz")) if recordings else []:
+        found += [payload for _, payload in frames_in(path)[:2_000]]
+    return sorted({payload for payload in found if len(payload) <= LONGEST})
+
+
+def mutations(seeds: list[bytes], count: int, seed: int) -> Iterator[bytes]:
+    """`count` frames, each with one to four things wrong."""
+    rng = random.Random(seed)  # noqa: S311 - a finding must be repeatable
+    for _ in range(count):
+        payload = bytearray(rng.choice(seeds))
+        for _ in range(1 + rng.getrandbits(2)):
+            _mutate(payload, seeds, rng)
+        yield bytes(payload)
+
+
+def _mutate(payload: bytearray, seeds: list[bytes], rng: random.Random) -> None:
+    start = rng.randrange(len(payload) + 1)
+    end = min(len(payload), start + rng.randrange(40))
+    kind = rng.randrange(8)
+    if kind == 0:
+        del payload[start:end]
+    elif kind == 1:
+        payload[start:end] = rng.choice(TOKENS[:-1])
+    elif kind == 2:
+        payload[start:end] = rng.randbytes(rng.randrange(1, 5))
+    elif kind == 3:
+        payload[start:start] = payload[start:end]
+    elif kind == 4:
+        other = rng.choice(seeds)
+        at = rng.randrange(len(other) + 1)
+        payload[start:end] = other[at : at + 60]
+    elif kind == 5 and start < len(payload):
+        payload[start] ^= 1 << rng.randrange(8)
+    elif kind == 6:
+        payload[start:start] = bytes([rng.choice(MARKS)])
+    else:
+        _other_value(payload, rng)
+
+
+def _other_value(payload: bytearray, rng: random.Random) -> None:
+    """One whole value between JSON's own marks is another."""
+    ends = [position for position in range(len(payload)) if payload[position] in b",]}"]
+    if ends:
+        end = rng.choice(ends)
+        start = max(payload.rfind(mark, 0, end) for mark in (b":", b",", b"["))
+        payload[start + 1 : end] = rng.choice(TOKENS[:-1])
+
+
+def fuzz(exchange: str, seeds: list[bytes], count: int, seed: int) -> Counter[str]:
+    """How many frames were decoded and how many refused; raises what a decoder must not raise."""
+    codec, counts = EXCHANGES[exchange], Counter[str]()
+    for number, payload in enumerate(mutations(seeds, count, seed)):
+        ts_recv = TIMES[number % len(TIMES)]
+        try:
+            codec.decode(payload, ts_recv)
+            codec.inexact(payload)
+        except DecodeError:
+            counts["refused"] += 1
+        except Exception as error:
+            error.add_note(f"{exchange}, seed {seed}, frame {number}: {payload!r}")
+            raise
+        else:
+            counts["decoded"] += 1
+    return counts
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=1_000_000, help="frames per decoder")
+    parser.add_argument("--seed", type=int, default=7, help="another seed, other frames")
+    parser.add_argument("--exchange", choices=[*EXCHANGES], action="append", help="default: all")
+    options = parser.parse_args(arguments)
+    told = os.environ.get("ATELIER_RECORDINGS")
+    for exchange in options.exchange or EXCHANGES:
+        seeds, began = corpus(exchange, Path(told) if told else None), time.perf_counter()
+        counts = fuzz(exchange, seeds, options.frames, options.seed)
+        took = time.perf_counter() - began
+        sys.stdout.write(
+            f"{exchange}: {counts['decoded']:,} decoded, {counts['refused']:,} refused "
+            f"from {len(seeds):,} frames in {took:.0f} s\n"
+        )
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

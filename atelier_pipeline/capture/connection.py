@@ -22,6 +22,9 @@ from atelier_pipeline.lake.journal import FrameKind
 ANSWER_TIMEOUT_SECS = 10
 """Within this time after connecting the exchange is expected to have answered every request."""
 
+QUIET_SECS = 0.3
+"""After this time without a frame it is worth asking whether the exchange is still there."""
+
 BURST = 8
 """Frames sent at once, then one second's pause: the least that any of the exchanges takes.
 
@@ -64,6 +67,7 @@ class Connection:
         self._received = 0
         self._received_before = 0
         self._opened_at = self._heard_at = self._pinged_at = 0.0
+        self._is_ping_due = self._is_probed = False
         self._pings = 0
 
     async def run(self, on_open: Callable[[], None]) -> Loss:
@@ -96,6 +100,11 @@ class Connection:
         timeout_secs = self._line.staleness_timeout_secs
         if now_secs - self._heard_at > timeout_secs:
             self.give_up(f"no frame for {timeout_secs:g} s")
+
+    def probe(self, now_secs: float) -> None:
+        """Ping once where nothing is heard, so that an exchange without news shows it is there."""
+        if not self._is_probed and now_secs - self._heard_at > QUIET_SECS:
+            self._is_probed = self._is_ping_due = True
 
     @property
     def is_open(self) -> bool:
@@ -165,8 +174,9 @@ class Connection:
 
     def _ping(self, now_secs: float) -> None:
         exchange = self._line.exchange
-        if exchange.ping and now_secs - self._pinged_at >= exchange.ping_interval_secs:
-            self._pinged_at = now_secs
+        self._is_ping_due |= now_secs - self._pinged_at >= exchange.ping_interval_secs
+        if exchange.ping and self._is_ping_due:
+            self._pinged_at, self._is_ping_due = now_secs, False
             self._pings += 1
             self._outbox.put_nowait(exchange.ping(str(self._pings)))
 

@@ -108,6 +108,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(POLL_SECS)
             self._listen(clock())
+            self._probe(clock())
             for lane in self._lanes:
                 lane.connection.tend(clock())
             self._note_clock(clock())
@@ -141,6 +142,12 @@ class Supervisor:
         """The time up to which all that has arrived is in the queue."""
         now_ns = self._plan.now_ns()
         return min([now_ns, *(lane.connection.waiting_since(now_ns) for lane in self._lanes)])
+
+    def _probe(self, now_secs: float) -> None:
+        """Once the window is over, ask who is still there: silence could be a lost connection."""
+        if self._plan.now_ns() >= self._plan.window.end_ns:
+            for lane in self._lanes:
+                lane.connection.probe(now_secs)
 
     def _ending(self) -> Ending | None:
         """Why the capture is over, or None while it is not."""

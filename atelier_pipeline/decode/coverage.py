@@ -217,9 +217,10 @@ class Coverage:
         return int(self._heard.begins[heals[0]]) if len(heals) else None
 
     def cut_short(self, window: Window) -> Loss | None:
-        """What a capture that ended as planned missed because the exchange's clock is behind.
+        """What a capture that ended as planned may have missed before the window's end.
 
-        It ended when the local clock said so; the feed's own time had not come to the window's end.
+        The feed's own time had not come that far, and either the exchange's clock had not, or
+        nothing was heard of the connection from then on: it may have been lost long before.
         """
         last = self._links[-1] if self._links else None
         start = self.starts.get(last.ordinal) if last else None
@@ -227,12 +228,15 @@ class Coverage:
             return None
         ends = [b for b in self._timeline.breaks_of(last.ordinal) if b.cause == "ended"]
         own = self._heard.time[self._heard.link == last.ordinal]
-        if not ends or not len(own) or int(own[-1]) >= window.end_ns:
+        if not ends or (len(own) and int(own[-1]) >= window.end_ns):
             return None
-        if ends[-1].ts - self._delays.get(last.ordinal, 0) >= window.end_ns:
+        delay, end = self._delays.get(last.ordinal, 0), ends[-1]
+        if self._timeline.heard_before(last.ordinal, end.frame) - delay >= window.end_ns:
             return None
-        detail = "the capture ended before the exchange's clock reached the window's end"
-        return self._loss(replace(ends[-1], cause="shutdown", detail=detail), start, end=None)
+        cause, detail = "disconnect", "nothing was heard any more when the capture ended"
+        if end.ts - delay < window.end_ns:
+            cause, detail = "shutdown", "the exchange's clock had not come to the window's end"
+        return self._loss(replace(end, cause=cause, detail=detail), start, end=None)
 
     def late_start(self, window: Window) -> Loss | None:
         """What was missed because the feed did not stream when the window began.

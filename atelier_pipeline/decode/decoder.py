@@ -46,6 +46,8 @@ D = TypeVar("D", Break, Answer)
 Feed: TypeAlias = tuple[str, Dataset]
 """A symbol as subscribed, and a dataset."""
 
+_OURS = frozenset({FrameKind.SENT.value, FrameKind.CLOSED.value, FrameKind.CLOCK.value})
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -58,6 +60,7 @@ class Decoded:
         sizes: int64[n], payload bytes.
         feeds: the events of every feed that had any.
         held: frames whose number follows that of the frame before them on their link.
+        ours: frames in which nothing was heard: what was sent, ends, the local clock.
         inexact: (frame, feed, values of more digits than a float64 holds).
     """
 
@@ -67,6 +70,7 @@ class Decoded:
     sizes: Ints
     feeds: Mapping[Feed, Arrivals]
     held: Ints
+    ours: Ints
     breaks: Sequence[Break]
     answers: Sequence[Answer]
     alive: Sequence[Alive]
@@ -120,6 +124,7 @@ class Decoder:
         self._recvs: list[Ints] = [np.empty(0, np.int64)]
         self._sizes: list[Ints] = [np.empty(0, np.int64)]
         self._link_of_frame: list[Ints] = [np.empty(0, np.int64)]
+        self._ours: list[int] = []
         self._breaks: list[Break] = []
         self._answers: list[Answer] = []
         self._alive: list[Alive] = []
@@ -195,6 +200,8 @@ class Decoder:
 
     def _control(self, kind: str, connection: int, recv: int, payload: bytes) -> int:
         """Reads a frame of our own; returns its link."""
+        if kind in _OURS:
+            self._ours.append(self._frame)
         control = self._controls.get(kind)
         if control is not None:
             control(connection, recv, payload)
@@ -327,6 +334,7 @@ class Decoder:
             sizes=np.concatenate(self._sizes),
             feeds=feeds,
             held=held,
+            ours=ints(self._ours),
             breaks=[self._dated(each, times) for each in breaks],
             answers=[self._dated(each, times) for each in self._answers],
             alive=self._alive,

@@ -249,7 +249,7 @@ class _Past:
         self.thinned = 0
         self.fresh = 0
         self._shift = 0
-        self._times, self._links_of = [_NONE], [_NONE]
+        self._times, self._links_of, self._ours = [_NONE], [_NONE], [_NONE]
         self._timeline = Timeline()
 
     def add(self, decoded: Decoded, links: Sequence[Link]) -> int:
@@ -261,18 +261,18 @@ class _Past:
         past.answers += [replace(a, frame=a.frame - shift) for a in decoded.answers]
         self._times.append(decoded.times)
         self._links_of.append(decoded.links)
+        self._ours.append(decoded.ours - shift)
         self.fresh += len(decoded.times)
         return shift
 
     def timeline(self) -> Timeline:
         """The frames so far, to be asked."""
-        self._times, self._links_of = (
-            [np.concatenate(self._times)],
-            [np.concatenate(self._links_of)],
-        )
+        self._times = [np.concatenate(self._times)]
+        self._links_of = [np.concatenate(self._links_of)]
+        self._ours = [np.concatenate(self._ours)]
         past = self._timeline
         asked = Timeline(links=past.links, breaks=past.breaks, answers=past.answers)
-        asked.add_frames(self._times[0], self._links_of[0])
+        asked.add_frames(self._times[0], self._links_of[0], self._ours[0])
         return asked
 
     def break_frames(self) -> Ints:
@@ -297,6 +297,7 @@ class _Past:
         past.breaks[:] = [replace(b, frame=moved(b.frame)) for b in past.breaks]
         past.answers[:] = [replace(a, frame=moved(a.frame)) for a in past.answers]
         self._times, self._links_of = [timeline.times[kept]], [timeline.link_of_frame[kept]]
+        self._ours = [np.searchsorted(kept, np.intersect1d(timeline.ours, kept))]
         self._shift += total - len(kept)
         self.thinned, self.fresh = len(kept), 0
         return kept
@@ -307,8 +308,7 @@ class _Past:
         told += [link.opened_frame for link in timeline.links]
         marks, near = np.unique(ints(told)), [ints(told)]
         for link in range(NO_LINK, len(timeline.links)):
-            frames = timeline.frames_of(link)
-            if len(frames):
+            for frames in (timeline.frames_of(link), timeline.heard_on(link)):
                 at = np.searchsorted(frames, marks)
                 behind = np.searchsorted(frames, marks, "right")
                 near += [frames[at[at > 0] - 1], frames[behind[behind < len(frames)]], frames[-1:]]

@@ -32,11 +32,13 @@ class Timeline:
         self._links: list[Ints] = [np.empty(0, np.int64)]
         self._sizes: list[Ints] = [np.empty(0, np.int64)]
         self._held: list[Ints] = [np.empty(0, np.int64)]
+        self._ours: list[Ints] = [np.empty(0, np.int64)]
         self._frames_of: dict[int, Ints] = {}
+        self._heard_of: dict[int, Ints] = {}
 
     def add(self, decoded: Decoded) -> None:
         """Takes in a stretch."""
-        self.add_frames(decoded.times, decoded.links)
+        self.add_frames(decoded.times, decoded.links, decoded.ours)
         self._sizes.append(decoded.sizes)
         self._held.append(decoded.held)
         self.breaks.extend(decoded.breaks)
@@ -44,10 +46,11 @@ class Timeline:
         self.alive.extend(decoded.alive)
         self.inexact.extend(decoded.inexact)
 
-    def add_frames(self, times: Ints, links: Ints) -> None:
-        """Takes in no more of frames than when they came, and on which link."""
+    def add_frames(self, times: Ints, links: Ints, ours: Ints) -> None:
+        """Takes in no more of frames than when they came, on which link, and which are ours."""
         self._times.append(times)
         self._links.append(links)
+        self._ours.append(ours)
 
     @cached_property
     def times(self) -> Ints:
@@ -65,6 +68,11 @@ class Timeline:
         return np.concatenate(self._held)
 
     @cached_property
+    def ours(self) -> Ints:
+        """Frames in which nothing was heard."""
+        return np.concatenate(self._ours)
+
+    @cached_property
     def link_of_frame(self) -> Ints:
         """int64[frames], the link of each frame."""
         return np.concatenate(self._links)
@@ -80,21 +88,28 @@ class Timeline:
             self._frames_of[link] = np.flatnonzero(self.link_of_frame == link)
         return self._frames_of[link]
 
+    def heard_on(self, link: int) -> Ints:
+        """Ordinals of the frames of a link that show it alive."""
+        if link not in self._heard_of:
+            frames = self.frames_of(link)
+            self._heard_of[link] = np.setdiff1d(frames, self.ours, assume_unique=True)
+        return self._heard_of[link]
+
     def heard_before(self, link: int, frame: int) -> int:
-        """Receive time of the link's last frame before a frame; 0 where there is none."""
-        frames = self.frames_of(link)
+        """When a link was last heard before a frame, receive time; 0 where it was not."""
+        frames = self.heard_on(link)
         position = int(np.searchsorted(frames, frame))
         return int(self.times[frames[position - 1]]) if position else 0
 
     def heard_behind(self, link: int, frame: int) -> int | None:
-        """Receive time of the link's first frame behind a frame."""
-        frames = self.frames_of(link)
+        """When a link was first heard behind a frame, receive time."""
+        frames = self.heard_on(link)
         position = int(np.searchsorted(frames, frame, "right"))
         return int(self.times[frames[position]]) if position < len(frames) else None
 
     def is_silent(self, link: int, frame: int, until: int) -> bool:
-        """Whether a link has no frame strictly between two frames."""
-        frames = self.frames_of(link)
+        """Whether nothing was heard on a link strictly between two frames."""
+        frames = self.heard_on(link)
         return bool(np.searchsorted(frames, frame, "right") == np.searchsorted(frames, until))
 
     def of_symbol(self, symbol: str) -> list[Link]:

@@ -290,8 +290,10 @@ def test_a_capture_that_nobody_answers_is_an_error_and_not_silence(tmp_path: Pat
     assert [kind for _, kind, _ in rows(tmp_path) if kind != "clock"] == [
         "opened",
         "sent",
+        "sent",
         "closed",
     ]
+    assert [sent["method"] for sent in of_kind(tmp_path, "sent")] == ["subscribe", "ping"]
 
 
 def test_an_address_without_a_server_is_an_error_with_url_reason_remedy_and_a_record(
@@ -474,6 +476,19 @@ def test_application_pings_are_sent_when_they_are_due(tmp_path: Path):
         capture(url, tmp_path, made)
     assert heard[:2] == ["ping", "ping"]
     assert Counter(sent["method"] for sent in of_kind(tmp_path, "sent"))["ping"] >= len(heard)
+
+
+def test_a_quiet_exchange_is_asked_whether_it_is_there_when_the_window_is_over(tmp_path: Path):
+    async def quiet(socket: ServerConnection) -> None:
+        while True:
+            ping = json.loads(await socket.recv())
+            await socket.send(json.dumps({"method": "pong", "req_id": ping["req_id"]}))
+
+    with scripted(answering(quiet)) as url:
+        capture(url, tmp_path)
+    assert [sent["method"] for sent in of_kind(tmp_path, "sent")] == ["subscribe", "ping"]
+    kinds = [kind for _, kind, _ in rows(tmp_path) if kind != "clock"]
+    assert kinds == ["opened", "sent", "text", "sent", "text", "closed"]
 
 
 def test_more_symbols_than_a_connection_takes_are_captured_on_several(tmp_path: Path):

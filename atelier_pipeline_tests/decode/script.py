@@ -217,6 +217,15 @@ class Script:
     def closed(
         self, seconds: float, cause: CloseCause = "ended", connection: int = 0, reason: str = ""
     ) -> "Script":
+        """The end; a capture that ended as planned has heard that the exchange was still there."""
+        if cause == "ended":
+            self.says(seconds, connection=connection)
+        return self.gone(seconds, cause, connection, reason)
+
+    def gone(
+        self, seconds: float, cause: CloseCause = "ended", connection: int = 0, reason: str = ""
+    ) -> "Script":
+        """The end, and nothing heard before it."""
         payload = control_payload(Closed(cause=cause, reason=reason))
         return self.frame(at(seconds), "closed", payload, connection)
 

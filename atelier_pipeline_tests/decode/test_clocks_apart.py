@@ -25,7 +25,7 @@ def told(script: Script) -> list[tuple[object, ...]]:
 
 def test_a_capture_that_ends_before_the_exchange_s_clock_does_says_what_it_left_out():
     script = Script().opened(-5).says(-4, accepted(Dataset.TRADES))
-    script.says(5, trade(2, 1)).says(10, trade(7, 2)).closed(11)
+    script.says(5, trade(2, 1)).says(10, trade(7, 2)).gone(11)
     assert told(script) == [("trades", "shutdown", 7.0, 10.0, 11.0)]
 
 

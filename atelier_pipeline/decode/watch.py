@@ -40,7 +40,7 @@ class Sight:
 
     Attributes:
         answers: (connection, acknowledgement or refusal), in order.
-        broken: books that were whole before, or had not begun, and are broken now.
+        broken: books that were whole before, had not begun, or were sent anew, and are broken now.
         undecodable: (connection, reason) of each frame that is not as documented.
         events: how many events each feed had.
         decoded: the events themselves; None where there was nothing to look at.
@@ -139,20 +139,20 @@ class Watch:
     def _judge(self, symbol: str, decoded: Decoded) -> list[BrokenBook]:
         """The symbol's book where it has just broken."""
         keeper = self._keepers[symbol]
-        messages = decoded.feeds.get((symbol, Dataset.ORDERBOOKS))
+        arrived = decoded.feeds.get((symbol, Dataset.ORDERBOOKS))
         breaks = breaks_of_book(decoded.breaks, self._decoder.links, symbol, self._integrity)
-        if messages is None and not breaks:
+        if arrived is None and not breaks:
             return []
         known = len(keeper.losses)
-        kept = cast("BookMessages", messages or nothing_of(Dataset.ORDERBOOKS))
-        self._judged[symbol] = keeper.take(kept, breaks)
-        was_broken = symbol in self._broken
+        messages = cast("BookMessages", arrived or nothing_of(Dataset.ORDERBOOKS))
+        self._judged[symbol] = keeper.take(messages, breaks)
+        is_news = symbol not in self._broken or bool(messages.columns.is_snapshot.any())
         self._broken.discard(symbol)
         if keeper.whole or not keeper.begun or (breaks and breaks[-1].cause in ENDS):
             return []
         self._broken.add(symbol)
         causes = [loss.cause for loss in keeper.losses[known:]]
-        return [] if was_broken else [self._broken_book(symbol, causes, breaks)]
+        return [self._broken_book(symbol, causes, breaks)] if is_news and (causes or breaks) else []
 
     def _broken_book(
         self, symbol: str, causes: Sequence[str], breaks: Sequence[Break]

@@ -1,6 +1,6 @@
 """When a book is asked for again."""
 
-from atelier_pipeline.capture.repairs import RETRY_SECS, Repairs
+from atelier_pipeline.capture.repairs import PAUSE_SECS, RETRY_SECS, Repairs
 
 
 def waiting(repairs: Repairs, now_secs: float) -> bool:
@@ -27,17 +27,34 @@ def test_a_book_that_breaks_is_asked_for_at_once_and_once():
     assert not healing(repairs, 101.2)
 
 
-def test_a_book_that_breaks_again_and_again_is_not_asked_for_each_time():
+def test_a_book_that_breaks_again_and_again_is_asked_for_after_longer_and_longer_pauses():
     repairs = Repairs(opened_secs=100)
-    asked = [breaking(repairs, 101 + tenth / 10) for tenth in range(250)]
-    assert asked.count(True) == 3
+    asked = [now for now in range(101, 141) if breaking(repairs, now)]
+    assert asked == [101, 102, 104, 108, 116, 126, 136]
 
 
-def test_a_book_that_breaks_long_after_it_healed_is_asked_for_at_once():
+def test_a_book_that_came_and_broke_again_is_asked_for_after_a_short_pause():
     repairs = Repairs(opened_secs=100)
     assert breaking(repairs, 101)
-    assert not healing(repairs, 102)
-    assert breaking(repairs, 101 + RETRY_SECS)
+    assert not healing(repairs, 101.2)
+    assert not breaking(repairs, 101.5)
+    assert waiting(repairs, 101 + PAUSE_SECS)
+
+
+def test_pauses_begin_anew_when_nothing_was_asked_for_in_a_while():
+    repairs = Repairs(opened_secs=100)
+    assert [breaking(repairs, now) for now in (101, 102, 103, 104)] == [True, True, False, True]
+    later = 104 + 2 * RETRY_SECS
+    assert breaking(repairs, later)
+    assert breaking(repairs, later + PAUSE_SECS)
+
+
+def test_a_request_without_an_answer_is_not_repeated_sooner_because_others_were():
+    repairs = Repairs(opened_secs=100)
+    assert breaking(repairs, 101)
+    assert breaking(repairs, 102)
+    asked = [tenths for tenths in range(1, 101) if waiting(repairs, 102 + tenths / 10)]
+    assert asked == [100]
 
 
 def test_a_snapshot_that_does_not_come_is_asked_for_when_its_time_is_over():

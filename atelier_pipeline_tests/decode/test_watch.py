@@ -70,6 +70,16 @@ def test_a_broken_book_is_told_once_and_again_after_it_healed() -> None:
     assert broken == [[], [], told, [], [], told]
 
 
+def test_a_book_that_heals_and_breaks_in_one_batch_is_told_again() -> None:
+    script = Script("update_id").opened(-1).says(1, book(1, BID, ASK, snapshot=True, number=1))
+    script.says(2, book(2, number=5)).says(3, book(3, number=9))
+    script.says(4, book(4, BID, ASK, snapshot=True, number=20)).says(5, book(5, number=30))
+    script.says(6, book(6, number=31)).says(7, book(7, number=99))
+    watch = Watch(script.scope(BOOKS))
+    told = [BrokenBook(connection=0, symbol="A", cause="sequence", scope="symbol")]
+    assert [watch.look(batch).broken for batch in script.batches(2)] == [[], told, told, []]
+
+
 def test_a_book_that_breaks_and_heals_in_one_batch_needs_nothing() -> None:
     script = Script("update_id").opened(-1).says(1, book(1, BID, ASK, snapshot=True, number=1))
     script.says(2, book(2, number=5)).says(3, book(3, BID, ASK, snapshot=True, number=1))

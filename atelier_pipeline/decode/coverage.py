@@ -159,22 +159,23 @@ class Coverage:
 
         Undecodable frames that follow one another within `merge_ns` make one loss.
         """
-        pending: Loss | None = None
+        pending: list[Loss] = []
         for link in self._links:
             start = self.starts.get(link.ordinal)
             if start is None:
                 continue
-            if pending is not None and start[0] >= pending.frame:
-                yield replace(pending, end=start[1])
-            pending = None
+            yield from (replace(p, end=start[1]) for p in pending if start[0] >= p.frame)
+            pending = []
             breaks = [b for b in self._timeline.breaks_of(link.ordinal) if b.frame > start[0]]
             for first, last, count in merged(breaks, merge_ns):
-                if first.cause in ENDS_OF_LINKS:
-                    pending = self._loss(first, start, end=None)
-                elif first.cause != "ended":
-                    yield self._passing(first, last, count, start)
-        if pending is not None:
-            yield pending
+                if first.cause == "ended":
+                    continue
+                loss = self._cost(first, last, count, start)
+                if loss.end is None:
+                    pending.append(loss)
+                else:
+                    yield loss
+        yield from pending
 
     def _loss(self, each: Break, start: Start, end: int | None) -> Loss:
         return Loss(
@@ -198,8 +199,10 @@ class Coverage:
         own = int(self._heard.time[position - 1]) if position else 0
         return max(heard, own, start[1])
 
-    def _passing(self, first: Break, last: Break, count: int, start: Start) -> Loss:
-        """A loss that the connection outlives."""
+    def _cost(self, first: Break, last: Break, count: int, start: Start) -> Loss:
+        """The loss that a break makes, or several; without an end where its link tells none."""
+        if first.cause in ENDS_OF_LINKS:
+            return self._loss(first, start, end=None)
         is_book = self._dataset is Dataset.ORDERBOOKS
         if first.cause == "decode_error":
             first = replace(first, detail=f"{count} frames, first: {first.detail}")

@@ -159,6 +159,19 @@ def test_a_lost_connection_costs_books_to_the_snapshot_and_trades_to_the_first_e
     ]
 
 
+def test_a_frame_above_the_limit_costs_all_until_the_next_connection_streams() -> None:
+    script = streaming("update_id").says(1, book(0.9, number=11), trade(0.8, 51))
+    script.dropped(2, 1, "oversize").closed(2, "disconnect").opened(3, 1)
+    script.says(4, book(3.9, BID, ASK, snapshot=True, number=40), connection=1)
+    script.says(5, trade(4.9, 60), connection=1).says(11, book(11, number=41), connection=1)
+    assert gaps(script.closed(12, connection=1), BOTH) == [
+        ("trades", "oversize", "connection", 0.8, 4.9, 2.0, None, None, None),
+        ("orderbooks", "oversize", "connection", 0.9, 3.9, 2.0, None, None, None),
+        ("orderbooks", "disconnect", "connection", 1.5, 3.9, 2.0, None, None, None),
+        ("trades", "disconnect", "connection", 1.5, 4.9, 2.0, None, None, None),
+    ]
+
+
 def test_a_quiet_feed_was_whole_until_shortly_before_its_connection_was_last_heard_of() -> None:
     script = streaming().says(6, book(6, BID)).closed(7, "disconnect").opened(7.5, 1)
     script.says(8, accepted(Dataset.TRADES), connection=1).closed(11, connection=1)

@@ -1,9 +1,11 @@
 """The cases of the matrix: what goes wrong, and what each exchange lets a capture know of it."""
 
 from atelier_pipeline_tests.reliability.matrix import Case, everywhere
+from atelier_pipeline_tests.reliability.virtual import FRAME_BYTES
 
 BYBIT = ("bybit", "bybit_spot")
 HOLE = "A.orderbooks sequence"
+SILENT = "*.orderbooks silence=0"
 CONNECTION_HOLE = "*.orderbooks sequence@; *.trades sequence@"
 CUT_BYBIT = (
     "*.orderbooks decode_error@=0; *.trades decode_error@; *.liquidations decode_error@; "
@@ -19,7 +21,12 @@ ANYTHING_CUT = {
     "kraken": CUT,
 }
 NOTHING = everywhere("")
-MINUTES_APART = 3600.0
+ABOVE_THE_LIMIT = FRAME_BYTES + 1
+
+NO_PROOF_OF_ORDER = "its book messages have neither numbers nor checksums"
+NO_PROOF_OF_CONTENT = "its messages are numbered, what they say is not proved"
+NO_TRADE_NUMBERS = "its trade ids are not numbers in a row"
+NO_PROOF = {"coinbase_exchange": NO_PROOF_OF_ORDER}
 
 CASES = (
     Case("nothing", {"what": "drop", "count": 1, "probability": 0.0}, NOTHING),
@@ -32,7 +39,7 @@ CASES = (
             "coinbase_exchange": "",
             "kraken": "A.orderbooks checksum",
         },
-        unseen=("coinbase_exchange",),
+        unseen=NO_PROOF,
     ),
     Case(
         "the first snapshot is lost",
@@ -47,7 +54,7 @@ CASES = (
             "coinbase": f"{CONNECTION_HOLE}; A.trades trade_id=1",
             **everywhere("A.trades trade_id=1", "coinbase_exchange", "kraken"),
         },
-        unseen=BYBIT,
+        unseen=everywhere(NO_TRADE_NUMBERS, *BYBIT),
     ),
     Case(
         "a heartbeat is lost",
@@ -80,7 +87,7 @@ CASES = (
             "coinbase_exchange": "",
             "kraken": "A.orderbooks checksum",
         },
-        unseen=("coinbase_exchange",),
+        unseen=NO_PROOF,
     ),
     Case(
         "two trade messages change places",
@@ -98,21 +105,21 @@ CASES = (
             "coinbase_exchange": "A.orderbooks crossed",
             "kraken": "A.orderbooks checksum; A.orderbooks checksum",
         },
-        unseen=("coinbase_exchange",),
+        unseen=NO_PROOF,
         secs=16,
     ),
     Case(
         "the exchange stalls for 5.5 s, then sends everything",
         {"what": "stall", "for_secs": 5.5},
-        everywhere("*.orderbooks silence=0"),
+        everywhere(SILENT),
         of_symbol=False,
         secs=12,
     ),
     Case(
-        "a digit of a size is wrong",
-        {"what": "corrupt_digit", "channel": "book"},
-        {**NOTHING, "kraken": "A.orderbooks checksum"},
-        unseen=BYBIT,
+        "a digit is wrong in three book messages",
+        {"what": "corrupt_digit", "channel": "book", "count": 3},
+        {**NOTHING, "kraken": "A.orderbooks checksum; A.orderbooks checksum"},
+        unseen={**everywhere(NO_PROOF_OF_CONTENT, *BYBIT, "coinbase"), **NO_PROOF},
     ),
     Case(
         "a checksum is wrong",
@@ -151,6 +158,15 @@ CASES = (
         NOTHING,
     ),
     Case(
+        "a frame is larger than the limit",
+        {"what": "oversize", "channel": "book", "size_bytes": ABOVE_THE_LIMIT},
+        {
+            **everywhere("*.* oversize@; *.* disconnect@"),
+            "kraken": "*.* oversize@; *.* disconnect@; A.trades trade_id=1; B.trades trade_id=2",
+        },
+        of_symbol=False,
+    ),
+    Case(
         "a number of the books is skipped",
         {"what": "renumber", "channel": "book", "by": 1},
         {**everywhere(f"{HOLE}=1", *BYBIT), "coinbase": CONNECTION_HOLE},
@@ -172,7 +188,7 @@ CASES = (
     ),
     Case(
         "times an hour ahead for a second",
-        {"what": "skew", "skew_secs": MINUTES_APART, "for_secs": 1, "channel": "book"},
+        {"what": "skew", "skew_secs": 3600, "for_secs": 1, "channel": "book"},
         everywhere("A.orderbooks bad_time=0"),
     ),
     Case(
@@ -190,6 +206,24 @@ CASES = (
         },
         of_symbol=False,
         collect={"staleness_secs": 2},
+    ),
+    Case(
+        "heartbeats and no data for 6 s",
+        {"what": "quiet", "for_secs": 6},
+        {
+            "bybit": f"{SILENT}; {HOLE}=126; B.orderbooks sequence=116",
+            "bybit_spot": f"{SILENT}; *.orderbooks sequence=118",
+            "coinbase": "; ".join(
+                [SILENT, "A.trades trade_id=133; B.trades trade_id=36", *[CONNECTION_HOLE] * 9]
+            ),
+            "coinbase_exchange": f"{SILENT}; *.orderbooks crossed; "
+            "A.trades trade_id=121; B.trades trade_id=35",
+            "kraken": f"{SILENT}; *.orderbooks checksum; "
+            "A.trades trade_id=52; B.trades trade_id=32",
+        },
+        unseen=everywhere(NO_TRADE_NUMBERS, *BYBIT),
+        of_symbol=False,
+        secs=16,
     ),
     Case(
         "the connection is closed",

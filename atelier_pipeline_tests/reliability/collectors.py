@@ -14,10 +14,10 @@ SYMBOLS = {
 }
 """By exchange: the symbol that faults are made for, and another one on the same connection."""
 
-PERPETUAL = "liquidations funding_rates open_interest".split()
+PERPETUAL = ["liquidations", "funding_rates", "open_interest"]
 
 
-def collector(  # noqa: PLR0913 - one keyword for each key of the manifest that tests change
+def collector(
     exchange: str,
     *,
     name: str = "mine",

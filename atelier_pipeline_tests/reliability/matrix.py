@@ -9,7 +9,6 @@ lost; without a number it is unknown, 0 is a note. `*` stands for both symbols o
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,8 +49,9 @@ class Case:
         name: what happens, in words.
         fault: the fault's settings but for symbol and connection.
         expected: by exchange, what the ledger says; an exchange that is missing has no such fault.
-        unseen: the exchanges where nothing in the frames can show it.
+        unseen: by exchange where nothing in the frames can show it, why.
         of_symbol: whether it strikes A alone.
+        heals: whether A's book is whole at the window's end.
         secs: length of the window.
         collect: settings of the collector.
     """
@@ -59,8 +59,9 @@ class Case:
     name: str
     fault: dict[str, Any]
     expected: dict[str, str]
-    unseen: tuple[str, ...] = ()
+    unseen: dict[str, str] = field(default_factory=dict)
     of_symbol: bool = True
+    heals: bool = True
     secs: int = 8
     collect: dict[str, Any] = field(default_factory=dict)
 
@@ -110,9 +111,7 @@ class Outcome:
 
     def _is_of_unknown_time(self, symbol: str, time: int) -> bool:
         starts = [
-            row["ts_start"]
-            for row in plain(self.sealed.gaps[symbol])
-            if row["cause"] == "bad_time"
+            row["ts_start"] for row in plain(self.sealed.gaps[symbol]) if row["cause"] == "bad_time"
         ]
         return any(start - PERIOD_NS <= time <= start for start in starts)
 
@@ -152,4 +151,3 @@ def expected_of(case: Case, exchange: str) -> Counter[Told]:
 def everywhere(text: str, *exchanges: str) -> dict[str, str]:
     """One expectation for several exchanges, all of them where none is named."""
     return dict.fromkeys(exchanges or EVERY, text)
-

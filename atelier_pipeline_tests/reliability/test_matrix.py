@@ -9,11 +9,17 @@ from atelier_pipeline_tests.decode.script import plain
 from atelier_pipeline_tests.reliability.cases import CASES
 from atelier_pipeline_tests.reliability.collectors import SYMBOLS
 from atelier_pipeline_tests.reliability.matrix import Case, Outcome, expected_of, outcome_of
-from atelier_pipeline_tests.reliability.page import CELLS, cell_lines, shown_cells, shown_lines
+from atelier_pipeline_tests.reliability.page import (
+    CELLS,
+    NOT_TOLD,
+    overview,
+    rows_of,
+    shown_overview,
+    shown_rows,
+)
 
 BY_ITSELF = {"sequence", "checksum"}
 """Causes that one message of the book shows, on a connection that lives on."""
-
 
 
 @pytest.mark.parametrize(
@@ -28,12 +34,13 @@ def test_a_fault_is_told_by_its_bounds_healed_and_kept_to_what_it_touched(
     assert_both_books_end_as_the_exchange_has_them(outcome)
     assert_the_other_symbol_is_untouched(outcome)
     assert_books_own_losses_have_exact_bounds(outcome)
-    assert shown_lines(case, exchange) == cell_lines(outcome)
+    assert [row for row in shown_rows() if row[:2] == (case.name, exchange)] == rows_of(outcome)
 
 
 def assert_both_books_end_as_the_exchange_has_them(outcome: Outcome) -> None:
     last = [ticks[-1] for ticks in outcome.ticks.values()]
-    assert [(tick.valid, tick.is_true) for tick in last] == [(True, True)] * 2
+    whole = [outcome.case.heals, True]
+    assert [(tick.valid, tick.is_true) for tick in last] == [(is_so, is_so) for is_so in whole]
 
 
 def assert_the_other_symbol_is_untouched(outcome: Outcome) -> None:
@@ -85,10 +92,21 @@ def bounds_of(messages: list[Message], known: int, outcome: Outcome) -> tuple[in
 
 
 def test_every_kind_of_fault_has_a_case():
-    # Refused and unanswered subscriptions and frames above the limit need the capture's own socket.
-    elsewhere = {"oversize", "refuse", "ignore", "quiet"}
+    # A refused or unheard subscription costs more than its symbol as yet.
+    elsewhere = {"refuse", "ignore"}
     assert {case.fault["what"] for case in CASES} | elsewhere == set(Kind.__args__)
 
 
 def test_the_page_shows_every_cell_and_no_other():
-    assert shown_cells() == [(case.name, exchange) for case, exchange in CELLS]
+    shown = dict.fromkeys((row.fault, row.exchange) for row in shown_rows())
+    assert list(shown) == [(case.name, exchange) for case, exchange in CELLS]
+
+
+def test_the_overview_is_that_of_the_rows_below_it():
+    assert shown_overview() == overview(shown_rows())
+
+
+def test_what_is_not_told_has_a_reason():
+    untold = [(case.name, exchange) for case, exchange in CELLS if exchange in case.unseen]
+    shown = [row for row in shown_rows() if row.says.startswith(NOT_TOLD)]
+    assert [(row.fault, row.exchange) for row in shown] == untold

@@ -1,4 +1,4 @@
-"""Captures on a virtual clock: the capture's own rules before a simulated exchange, without sockets.
+"""Captures on a virtual clock: the capture's own rules before a simulated exchange, no sockets.
 
 What a capture decides is the package's own: what to send (shares), what was answered and what broke
 (Listener, Lane), when to ask again (Repairs), when to connect again (delays). Played here are the
@@ -26,7 +26,7 @@ from atelier_pipeline.capture.shares import Share, shares
 from atelier_pipeline.capture.states import ConnectionState
 from atelier_pipeline.capture.subscriptions import Subscriptions
 from atelier_pipeline.capture.supervisor import POLL_SECS
-from atelier_pipeline.decode.control import CloseCause, Closed, Opened, control_payload
+from atelier_pipeline.decode.control import CloseCause, Closed, Dropped, Opened, control_payload
 from atelier_pipeline.decode.seal import Sealed, seal
 from atelier_pipeline.exchanges.contract import Request
 from atelier_pipeline.exchanges.registry import exchange_named
@@ -44,6 +44,9 @@ from atelier_pipeline_tests.reliability.collectors import NS_PER_SEC, SYMBOLS
 
 T0 = 1_767_225_600 * NS_PER_SEC
 POLL_NS = round(POLL_SECS * NS_PER_SEC)
+FRAME_BYTES = 1_000_000
+"""The limit of a frame; one that is larger ends its connection."""
+
 WITNESS = 1
 """The number of the witness's connection; those of captures follow."""
 
@@ -71,7 +74,7 @@ class Market:
     Faults happen to the connections of captures, which are numbered from 2 on.
     """
 
-    def __init__(  # noqa: PLR0913 - the simulator's settings, each with a default
+    def __init__(
         self,
         exchange: str,
         faults: Iterable[Fault] = (),
@@ -146,7 +149,7 @@ class _Link:
         self.number = number
         self.subscriptions = Subscriptions(share.requests)
         self.repairs: Repairs | None = None
-        self.is_open = False
+        self.is_open = self.is_cut = False
         self._market = market
         self._capture = capture
         self._arriving: deque[tuple[int, str, bytes]] = deque()
@@ -184,10 +187,13 @@ class _Link:
         """Move what was sent by now onto the wire, and what has arrived off it."""
         assert self._session is not None
         self._take(self._session.tick(now_ns))
-        while self._arriving and self._arriving[0][0] <= now_ns:
+        while not self.is_cut and self._arriving and self._arriving[0][0] <= now_ns:
             ts_recv, kind, payload = self._arriving.popleft()
             self._newest_ns = ts_recv
-            self._capture.queue.receive(ts_recv, self.number, kind, payload)
+            if len(payload) > FRAME_BYTES:
+                self.is_cut = True
+            else:
+                self._capture.queue.receive(ts_recv, self.number, kind, payload)
 
     def close(self) -> None:
         assert self._session is not None
@@ -236,7 +242,7 @@ class Capture:
                 exchange=made.exchange,
                 url=url,
                 queue=self.queue,
-                frame_bytes=1,
+                frame_bytes=FRAME_BYTES,
                 staleness_timeout_secs=made.staleness_timeout_secs,
                 now_ns=lambda: market.now,
             ),
@@ -287,7 +293,11 @@ class Capture:
 
     def _look(self, now_ns: int) -> None:
         self._listen(now_ns)
-        if self._link.is_ending:
+        if self._link.is_cut:
+            dropped = Dropped(cause="oversize", frames=1, reason="frame too big")
+            self.note(now_ns, self._link.number, "dropped", control_payload(dropped))
+            self._lose("frame too big", now_ns)
+        elif self._link.is_ending:
             self._lose("closed by the exchange", now_ns)
         elif now_ns - self._link.last_heard_ns > self._staleness_ns:
             self._lose(f"no frame for {self.collector.staleness_timeout_secs:g} s", now_ns)

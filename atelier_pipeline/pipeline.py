@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
+from atelier_pipeline.aggregate import COLUMNS
 from atelier_pipeline.aggregate import aggregate as aggregate_symbol
 from atelier_pipeline.capture import CaptureLimits, CaptureProgress, CaptureReport, capture_window
 from atelier_pipeline.decode.scope import Scope
@@ -167,11 +168,10 @@ def aggregate(collector: Collector, window: Window, settings: Settings) -> Stage
     """Sync files → the 15 features of every tick and symbol."""
     written: list[Written] = []
     for files in _symbols(collector, window, settings):
-        kinds = [*files.kinds, FileKind.SNAPSHOTS]
-        sync = files.read(kinds, Mode.SYNC)
-        tables = {Dataset(kind): sync[kind] for kind in files.kinds}
-        synchronised = Synchronised(tables, sync[FileKind.SNAPSHOTS])
-        inputs = [files.path(kind, Mode.SYNC) for kind in kinds]
+        paths = {kind: files.path(kind, Mode.SYNC) for kind in [*files.kinds, FileKind.SNAPSHOTS]}
+        tables = {Dataset(k): read_table(paths[k], COLUMNS[Dataset(k)]) for k in files.kinds}
+        synchronised = Synchronised(tables, read_table(paths[FileKind.SNAPSHOTS]))
+        inputs = list(paths.values())
         opening = None
         if FileKind.OPEN_INTERESTS in files.kinds:
             opening = files.read([FileKind.OPEN_INTERESTS], Mode.RAW)[FileKind.OPEN_INTERESTS]

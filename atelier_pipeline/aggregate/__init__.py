@@ -1,5 +1,5 @@
 """From market snapshots to the 15 features: pure, no files, no clock."""
 
-from atelier_pipeline.aggregate.features import aggregate, with_zeros
+from atelier_pipeline.aggregate.features import COLUMNS, aggregate, with_zeros
 
-__all__ = ["aggregate", "with_zeros"]
+__all__ = ["COLUMNS", "aggregate", "with_zeros"]

@@ -1,5 +1,6 @@
 """The 15 features of every tick, from the sync tables. A feature that is not defined is null."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +17,15 @@ from atelier_pipeline.synchronise import Synchronised, opening_open_interest
 
 _HOURS_PER_YEAR = 8760.0
 _USUAL_INTERVAL_HOURS = 8.0
+
+COLUMNS: Mapping[Dataset, Sequence[str]] = {
+    Dataset.ORDERBOOKS: ("side", "level", "price", "size", "grid_ts"),
+    Dataset.TRADES: ("side", "price", "amount", "grid_ts"),
+    Dataset.LIQUIDATIONS: ("side", "price", "amount", "grid_ts"),
+    Dataset.FUNDINGS: ("funding_rate", "next_funding_ts", "interval_hours", "grid_ts"),
+    Dataset.OPEN_INTERESTS: ("open_interest", "open_interest_value", "grid_ts"),
+}
+"""What of the sync tables is looked at; the tables may have no others."""
 
 _Columns: TypeAlias = dict[str, "pa.Array[Any] | pa.ChunkedArray[Any]"]
 

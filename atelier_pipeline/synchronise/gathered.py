@@ -72,8 +72,18 @@ def _in_order(
     wanted: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     chosen = np.flatnonzero(wanted)
-    event = int64_column(pending, "ts_event")[chosen]
-    return chosen[np.lexsort((recv[chosen], event, rows[chosen]))]
+    keys = rows[chosen], int64_column(pending, "ts_event")[chosen], recv[chosen]
+    return chosen if _are_in_order(*keys) else chosen[np.lexsort(keys[::-1])]
+
+
+def _are_in_order(*keys: NDArray[np.int64]) -> bool:
+    """Whether rows, as raw files have them, stand in order of the keys, the first one first."""
+    is_tied = np.ones(max(len(keys[0]) - 1, 0), np.bool_)
+    for key in keys:
+        if (is_tied & (key[1:] < key[:-1])).any():
+            return False
+        is_tied &= key[1:] == key[:-1]
+    return True
 
 
 def _rows(table: pa.Table, indices: NDArray[np.int64]) -> pa.Table:

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from atelier_pipeline.aggregate.sums import sum_events
 from atelier_pipeline.decode.tables import Named, trades_table
@@ -57,7 +58,7 @@ def our_ticks(table: pa.Table) -> tuple[pa.Table, dict[str, np.ndarray]]:
     sums = sum_events(
         _GRID.count,
         _GRID.rows_of(sync["ts_event"].cast(pa.int64()).to_numpy()),
-        np.equal(sync["side"].to_numpy(), "buy"),
+        pc.equal(sync["side"], "buy").to_numpy(),
         sync["price"].to_numpy().copy(),
         sync["amount"].to_numpy().copy(),
     )

@@ -169,8 +169,8 @@ def aggregate(collector: Collector, window: Window, settings: Settings) -> Stage
     written: list[Written] = []
     for files in _symbols(collector, window, settings):
         paths = {kind: files.path(kind, Mode.SYNC) for kind in [*files.kinds, FileKind.SNAPSHOTS]}
-        tables = {Dataset(k): read_table(paths[k], COLUMNS[Dataset(k)]) for k in files.kinds}
-        synchronised = Synchronised(tables, read_table(paths[FileKind.SNAPSHOTS]))
+        tables = {Dataset(k): read_window(paths[k], COLUMNS[Dataset(k)]) for k in files.kinds}
+        synchronised = Synchronised(tables, read_window(paths[FileKind.SNAPSHOTS]))
         inputs = list(paths.values())
         opening = None
         if FileKind.OPEN_INTERESTS in files.kinds:

@@ -16,12 +16,12 @@ from atelier_pipeline.lake.names import (
     FileKind,
     FileName,
     LakeFile,
+    Mode,
     file_name,
     parse_name,
     parse_path,
 )
 from atelier_pipeline.lake.pieces import day_open
-from atelier_pipeline.lake.schemas import FRAMES
 from atelier_pipeline.lake.source import claim_lake
 from atelier_pipeline.lake.storage import put_file
 
@@ -97,7 +97,7 @@ class _Body:
         schema, kind = self._name.schema, self._name.kind
         size = _FRAMES_PER_GROUP if kind is FileKind.FRAMES else _ROWS_PER_GROUP
         hasher = ContentHasher(schema)
-        with pq.ParquetWriter(file, schema, **_options(schema, size)) as writer:
+        with pq.ParquetWriter(file, schema, **_options(schema, self._name.mode, size)) as writer:
             for group in _groups(_checked(self._batches, schema, self._name), size):
                 for batch in group.to_batches():
                     hasher.update(batch)
@@ -177,12 +177,15 @@ def _groups(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting).combine_chunks()
 
 
-def _options(schema: pa.Schema, rows_per_group: int) -> dict[str, Any]:
-    """How columns become bytes, chosen for size: docs/decisions/parquet.md has the figures."""
+def _options(schema: pa.Schema, mode: Mode, rows_per_group: int) -> dict[str, Any]:
+    """How columns become bytes: docs/decisions/parquet.md has the figures.
+
+    Raw rows are chosen for size; sync rows, of which there are ten times as many, for speed.
+    """
     encodings = {field.name: _encoding(field.name, field.type) for field in schema}
     return {
         "compression": "zstd",
-        "compression_level": 6 if schema.equals(FRAMES) else 9,
+        "compression_level": 3 if mode is Mode.SYNC else 6,
         "use_dictionary": [name for name, encoding in encodings.items() if encoding is None],
         "column_encoding": {k: v for k, v in encodings.items() if v is not None},
         "max_rows_per_page": rows_per_group,

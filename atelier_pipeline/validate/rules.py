@@ -129,12 +129,16 @@ def _run(rules: Sequence[Rule], files: WindowFiles, limits: Limits) -> list[Find
     with closing(memory_connection()) as connection:
         _set_variables(connection, files, limits)
         _add_expectations(connection, files)
-        return [_judge(connection, rule, files) for rule in rules]
+        views: set[str] = set()
+        return [_judge(connection, rule, files, views) for rule in rules]
 
 
-def _judge(connection: duckdb.DuckDBPyConnection, rule: Rule, files: WindowFiles) -> Finding:
+def _judge(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, files: WindowFiles, views: set[str]
+) -> Finding:
+    """What one rule finds; `views` has the tables that rules before it have read, and its own."""
     try:
-        _add_views(connection, rule, files)
+        _add_views(connection, rule, files, views)
         offending = _count(connection, rule.query)
         sample = _sample(connection, rule.query) if offending else pa.table({})
     except duckdb.Error as error:
@@ -190,10 +194,15 @@ def _expected(files: WindowFiles) -> Iterator[dict[str, str | bool]]:
             }
 
 
-def _add_views(connection: duckdb.DuckDBPyConnection, rule: Rule, files: WindowFiles) -> None:
+def _add_views(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, files: WindowFiles, views: set[str]
+) -> None:
+    """The tables that the rule reads: making a view opens every file of it."""
     for name in rule.reads:
-        view = window_view(TABLES[name], list(files.present(TABLES[name]).values()))
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {view}")
+        if name not in views:
+            view = window_view(TABLES[name], list(files.present(TABLES[name]).values()))
+            connection.execute(f"CREATE VIEW {name} AS {view}")
+            views.add(name)
     if rule.footers:
         _read_footers(connection, [files.present(TABLES[name]) for name in rule.footers])
 

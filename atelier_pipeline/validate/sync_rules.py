@@ -168,23 +168,24 @@ WITH timed AS (
         epoch_ns(CASE getvariable('clock') WHEN 'event' THEN ts_event ELSE ts_recv END) AS time_ns
     FROM trades
 ),
-wanted AS (
+found AS (
     SELECT
         symbol, id, side, price, amount, ts_event, ts_recv,
-        (time_ns // getvariable('period_ns') + 1) * getvariable('period_ns') AS tick_ns
+        (time_ns // getvariable('period_ns') + 1) * getvariable('period_ns') AS tick_ns, 1 AS more
     FROM timed
     WHERE time_ns >= getvariable('t0') AND time_ns < getvariable('t1')
-),
-placed AS (
-    SELECT
-        symbol, id, side, price, amount, ts_event, ts_recv, epoch_ns(grid_ts) AS tick_ns
+    UNION ALL
+    SELECT symbol, id, side, price, amount, ts_event, ts_recv, epoch_ns(grid_ts), -1
     FROM trades_sync
-)
-SELECT 'missing from sync' AS problem, *
-FROM (SELECT * FROM wanted EXCEPT ALL SELECT * FROM placed)
-UNION ALL
-SELECT 'not in raw', * FROM (SELECT * FROM placed EXCEPT ALL SELECT * FROM wanted)
+),
+balances AS (SELECT * EXCLUDE (more), sum(more)::BIGINT AS more FROM found GROUP BY ALL)
+SELECT
+    CASE WHEN more > 0 THEN 'missing from sync' ELSE 'not in raw' END AS problem,
+    balances.* EXCLUDE (more)
+FROM balances, range(abs(more))
+WHERE more <> 0
 """
+"""One grouping of both takes a fifth of the time of EXCEPT ALL, there and back."""
 
 SYNC_RULES = (
     schema_rule(Stage.SYNC, (*_DATASETS, "snapshots")),

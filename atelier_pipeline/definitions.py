@@ -5,6 +5,7 @@ import dagster as dg
 from atelier_pipeline.orchestration.alerts import alert_sensor
 from atelier_pipeline.orchestration.automation import automation_sensor
 from atelier_pipeline.orchestration.checks import stage_checks
+from atelier_pipeline.orchestration.daily import daily_verdict_asset, day_job
 from atelier_pipeline.orchestration.derived import aggregates_asset, catalog_asset, sync_assets
 from atelier_pipeline.orchestration.freshness import collector_assets
 from atelier_pipeline.orchestration.installation import Installation
@@ -16,9 +17,10 @@ from atelier_pipeline.validate.rule import Stage
 
 def house(installation: Installation) -> dg.Definitions:
     """All assets, checks, jobs and sensors of one installation."""
-    partitions = installation.partitions()
+    partitions, days = installation.partitions(), installation.days()
     window_job = dg.define_asset_job(
         WINDOW_JOB,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets("daily_verdict"),
         description="One window of one collector: capture, sync, aggregates, and their checks.",
         executor_def=dg.in_process_executor,
     )
@@ -28,10 +30,11 @@ def house(installation: Installation) -> dg.Definitions:
             sync_assets(partitions),
             aggregates_asset(partitions),
             catalog_asset(),
+            daily_verdict_asset(days),
             *collector_assets(installation.collectors, installation.settings.window_minutes),
         ],
         asset_checks=[stage_checks(stage, partitions) for stage in Stage],
-        jobs=[window_job],
+        jobs=[window_job, day_job()],
         sensors=[capture_sensor(), automation_sensor(), alert_sensor()],
         resources={"installation": installation},
         executor=dg.in_process_executor,

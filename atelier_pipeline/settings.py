@@ -46,10 +46,15 @@ def _websocket_address(url: str) -> str:
     return url.rstrip("/")
 
 
-def _web_address(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("expected an address that begins with https:// or http://")
+    return url.rstrip("/")
+
+
+def _secret_address(url: SecretStr) -> SecretStr:
+    _web_address(url.get_secret_value())
     return url
 
 
@@ -119,12 +124,17 @@ class Settings(BaseSettings):
         default=None,
         description="Folder of metrics files for Prometheus; absent: none are written.",
     )
-    alert_webhook: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
+    alert_webhook: Annotated[SecretStr, AfterValidator(_secret_address)] | None = Field(
         default=None,
         description="Address that is sent a message when a run fails; a secret, never shown.",
     )
     alert_timeout_secs: float = Field(
         default=10.0, gt=0, le=60, description="How long an alert waits for the webhook."
+    )
+    reports_url: Annotated[str, AfterValidator(_web_address)] | None = Field(
+        default=None,
+        description="Address of the lake's folder `reports`, for links in Dagster's page; "
+        "`atelier ui` serves it on loopback where this is absent.",
     )
     dagster_home: LocalPath = Field(
         default=Path("data/dagster"),

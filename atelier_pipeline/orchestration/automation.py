@@ -8,6 +8,8 @@ import datetime as dt
 import dagster as dg
 
 LOOKBACK = dt.timedelta(days=3650)
+DAYS_LOOKED_BACK = dt.timedelta(days=366)
+"""Of a day's windows each one is looked at: enough days for every backfill that is not history."""
 FOLLOWS_TAG = "atelier/follows"
 """On runs that make again what is derived; their number at a time is limited in dagster.yaml."""
 
@@ -46,6 +48,26 @@ def follows_any_window() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKe
     """When any window upstream was made again; captures in progress don't hold it back."""
     updated = dg.AutomationCondition.any_deps_updated().since_last_handled()
     return updated & ~dg.AutomationCondition.in_progress()
+
+
+def follows_its_day() -> dg.AutomationCondition[dg.AssetKey]:
+    """When a day is over and nothing of it is being made; once more after every later change.
+
+    At 00:15 in any case: a day of which nothing was captured has a verdict too, and a window
+    without files is no longer waited for.
+    """
+    latest = dg.AutomationCondition.in_latest_time_window
+    is_over = latest(lookback_delta=DAYS_LOOKED_BACK) & ~latest()
+    is_due = dg.AutomationCondition.cron_tick_passed("15 0 * * *") & latest(
+        lookback_delta=dt.timedelta(days=2)
+    )
+    changed = dg.AutomationCondition.any_deps_updated() | is_due
+    return (
+        is_over
+        & changed.since_last_handled()
+        & ~dg.AutomationCondition.any_deps_in_progress()
+        & ~dg.AutomationCondition.in_progress()
+    )
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:

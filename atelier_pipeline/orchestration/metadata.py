@@ -55,7 +55,7 @@ def table_of(rows: pa.Table) -> dg.TableMetadataValue:
         column.cast(pa.string()) if pa.types.is_timestamp(column.type) else column
         for column in rows.columns
     ]
-    return _rows_table(pa.table(texts, names=rows.column_names).to_pylist())
+    return rows_table(pa.table(texts, names=rows.column_names).to_pylist())
 
 
 def _sizes(files: Sequence[Written]) -> Iterator[Entry]:
@@ -110,7 +110,7 @@ def _tables(files: Sequence[Written]) -> Iterator[Entry]:
     columns = ("path", "rows", "bytes", "content_hash")
     yield (
         "written",
-        _rows_table([{name: getattr(file, name) for name in columns} for file in files]),
+        rows_table([{name: getattr(file, name) for name in columns} for file in files]),
     )
 
 
@@ -122,7 +122,8 @@ def _sample(rows: ds.Dataset) -> pa.Table:
     return rows.head(SAMPLE_ROWS)
 
 
-def _rows_table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:
+def rows_table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:
+    """Rows of one shape as the UI shows them."""
     records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
     columns = [dg.TableColumn(name) for name in (rows[0] if rows else ())]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))

@@ -4,17 +4,22 @@ Nothing here captures, touches a file or knows a job.
 """
 
 import datetime as dt
+import warnings
 from collections.abc import Iterable
 
 import dagster as dg
+from dagster import BetaWarning
 
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.market.window import Window
 
 COLLECTOR = "collector"
 WINDOW = "window"
+DAY = "day"
 KEY_FORMAT = "%Y-%m-%dT%H:%M"
-NS_PER_MINUTE = 60 * 1_000_000_000
+DAY_FORMAT = "%Y-%m-%d"
+NS_PER_SEC = 1_000_000_000
+NS_PER_MINUTE = 60 * NS_PER_SEC
 MINUTES_PER_HOUR = 60
 MINUTES_PER_DAY = 1440
 
@@ -37,6 +42,40 @@ def capture_partitions(
     )
     names = dg.StaticPartitionsDefinition(sorted(collectors))
     return dg.MultiPartitionsDefinition({COLLECTOR: names, WINDOW: windows})
+
+
+def day_partitions(collectors: Iterable[str], start: dt.datetime) -> dg.MultiPartitionsDefinition:
+    """One partition for each collector and UTC day from that of `start` on, today's included."""
+    days = dg.TimeWindowPartitionsDefinition(
+        cron_schedule=_cron(MINUTES_PER_DAY),
+        start=start.replace(hour=0),
+        fmt=DAY_FORMAT,
+        end_offset=1,
+    )
+    names = dg.StaticPartitionsDefinition(sorted(collectors))
+    return dg.MultiPartitionsDefinition({COLLECTOR: names, DAY: days})
+
+
+def windows_of_days() -> dg.PartitionMapping:
+    """Which windows a collector's day depends on: its own.
+
+    Dagster calls mappings between two dimensions each a beta.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*MultiPartitionMapping.*", BetaWarning)
+        return dg.MultiPartitionMapping(
+            {
+                COLLECTOR: dg.DimensionPartitionMapping(COLLECTOR, dg.IdentityPartitionMapping()),
+                WINDOW: dg.DimensionPartitionMapping(DAY, dg.TimeWindowPartitionMapping()),
+            }
+        )
+
+
+def parse_day_key(key: str) -> tuple[str, int]:
+    """The collector's name and the start of the day, UTC ns, that a partition key stands for."""
+    collector, _, day = key.rpartition("|")
+    began = dt.datetime.strptime(day, DAY_FORMAT).replace(tzinfo=dt.UTC)
+    return collector, int(began.timestamp()) * NS_PER_SEC
 
 
 def _cron(minutes: int) -> str:
@@ -66,7 +105,7 @@ def parse_key(key: str, window_minutes: int) -> tuple[str, Window]:
     """The collector's name and the window that a partition key stands for."""
     collector, _, start = key.rpartition("|")
     opened = dt.datetime.strptime(start, KEY_FORMAT).replace(tzinfo=dt.UTC)
-    start_ns = int(opened.timestamp()) * 1_000_000_000
+    start_ns = int(opened.timestamp()) * NS_PER_SEC
     return collector, Window(start_ns, start_ns + window_minutes * NS_PER_MINUTE)
 
 
@@ -83,4 +122,4 @@ def next_window(window: Window) -> Window:
 
 
 def _utc(time_ns: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(time_ns // 1_000_000_000, dt.UTC)
+    return dt.datetime.fromtimestamp(time_ns // NS_PER_SEC, dt.UTC)

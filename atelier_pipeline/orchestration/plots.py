@@ -6,7 +6,8 @@ label names, its largest and smallest value stand at the left, red bands are kno
 
 import base64
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,16 @@ POINTS = 60
 """Dagster shows Markdown of under 1,000 characters in place and hides longer text behind a link;
 60 points, four bands and their labels stay below that."""
 BANDS = 4
+LINE = 9
+COLOURS = {
+    "available": "#2f7ebc",
+    "degraded": "#f3c969",
+    "poor": "#e8963a",
+    "bad": "#c85a1e",
+    "pending": "#c9ced3",
+    "missing": "#a3203a",
+}
+"""Of the shades of coverage, as on the page of a day."""
 
 
 def line_plot(values: NDArray[np.float64], losses: Iterable[tuple[float, float]] = ()) -> str:
@@ -36,6 +47,28 @@ def line_plot(values: NDArray[np.float64], losses: Iterable[tuple[float, float]]
         f'<path fill="none" stroke="#36c" stroke-linecap="round" d="{_line(values, low, high)}"/>'
         "</svg>"
     )
+    return _markdown(svg)
+
+
+def shade_map(lines: Sequence[Sequence[str]]) -> str:
+    """Markdown with a line of shades for each of `lines`, which span the same time."""
+    strokes = dict.fromkeys(COLOURS, "")
+    for row, line in enumerate(lines):
+        across, place = WIDTH / len(line), 0
+        for shade, group in groupby(line):
+            begin, place = place, place + len(list(group))
+            left, right = round(begin * across), round(place * across)
+            strokes[shade] += f"M{left},{row * LINE + LINE // 2}h{max(right - left, 1)}"
+    paths = "".join(
+        f'<path stroke="{COLOURS[shade]}" d="{data}"/>' for shade, data in strokes.items() if data
+    )
+    return _markdown(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{LINE * len(lines)}">'
+        f'<g stroke-width="{LINE - 1}">{paths}</g></svg>'
+    )
+
+
+def _markdown(svg: str) -> str:
     return f"![](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 

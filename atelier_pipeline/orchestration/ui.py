@@ -12,6 +12,7 @@ import dagster as dg
 
 from atelier_pipeline.manifest import load_manifests
 from atelier_pipeline.orchestration.instance import prepare_home, stopping
+from atelier_pipeline.orchestration.pages import served_reports
 from atelier_pipeline.orchestration.profile import use_profile
 from atelier_pipeline.orchestration.sensors import STOPPED_TAG, WINDOW_JOB
 from atelier_pipeline.orchestration.simulated import simulated_exchanges
@@ -46,7 +47,11 @@ def run_ui(*, profile: str = "demo", port: int = 3000) -> int:
     """
     settings = use_profile(profile)
     prepare_home(settings.dagster_home)
-    with _ended_by_signals(), _exchanges(profile, settings):
+    with (
+        _ended_by_signals(),
+        _exchanges(profile, settings),
+        served_reports(settings, port + 1),
+    ):
         _compile_kernels(settings)
         with _dagster_dev(port, settings.dagster_home) as process:
             return process.wait()

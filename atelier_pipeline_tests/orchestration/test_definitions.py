@@ -42,6 +42,7 @@ def test_the_assets_are_one_straight_line(graph: Any):
         "sync/snapshots": {*counted, *losses},
         "market_aggregates": {"sync/snapshots", *(f"sync/{name}" for name in datasets)},
         "catalog": {"market_aggregates"},
+        "daily_verdict": {"raw/captures", "market_aggregates"},
         **{f"collectors/{name}": {"raw/captures"} for name in SYMBOLS},
     }
 

@@ -4,7 +4,8 @@ A journal holds the frames of one window of one collector. It is a folder of seg
 process start: `segment-000.arrows`, `segment-001.arrows`, … . A segment is an Arrow IPC stream:
 
 - the schema `FRAMES`; its metadata holds `journal`, the JournalMeta as JSON, and that text's crc32;
-- record batches, each with its own crc32 in its custom metadata;
+- record batches, each with its own crc32 in its custom metadata; the first one has no rows, so that
+  the head is on disk before any frame is there;
 - where it was closed, and only there, a batch of no rows whose mark says `closed` and how many rows
   went before; then Arrow's end of stream.
 

@@ -120,7 +120,8 @@ def _read(source: pa.NativeFile, scan: _Scan) -> str | None:
             return "a batch that differs from its checksum"
         if mark:
             return _ending(source, scan, mark)
-        scan.batches.append(batch)
+        if batch.num_rows:
+            scan.batches.append(batch)
         scan.rows += batch.num_rows
 
 

@@ -24,6 +24,8 @@ from atelier_pipeline.lake.storage import lock_folder, make_folder, sync_folder
 
 _KINDS = frozenset(str(kind) for kind in FrameKind)
 
+_NOTHING = pa.RecordBatch.from_pylist([], schema=FRAMES)
+
 _Row = tuple[int, int, int, str, bytes]
 
 
@@ -53,7 +55,9 @@ class JournalWriter:
         self._writing = threading.Lock()
         self._file: BinaryIO = resources.enter_context(path.open("xb"))
         self._stream = pa.ipc.new_stream(self._file, journal.head(meta))
-        self._sync()
+        # Arrow writes the head with the first batch: without this one a process that dies before
+        # its first frame would leave an empty file.
+        self._write(_NOTHING)
         self._resources = resources
 
     @classmethod
@@ -141,8 +145,7 @@ class JournalWriter:
 
     def _end(self) -> None:
         with self._writing:
-            nothing = pa.RecordBatch.from_pylist([], schema=FRAMES)
-            self._write(nothing, journal.closed_mark(self._rows))
+            self._write(_NOTHING, journal.closed_mark(self._rows))
             self._stream.close()
             self._sync()
 

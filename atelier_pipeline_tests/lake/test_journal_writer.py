@@ -129,6 +129,23 @@ def test_a_killed_process_leaves_what_it_flushed_and_no_mark(tmp_path):
     assert rows_of(read_journal(tmp_path).batches) == numbered(some_rows(6))
 
 
+def test_a_process_that_is_killed_before_its_first_frame_leaves_a_segment_that_can_be_read(
+    tmp_path,
+):
+    child = run_child(tmp_path, "signal.raise_signal(signal.SIGKILL)\n")
+    assert child.returncode == -signal.SIGKILL
+    journal = read_journal(tmp_path)
+    assert journal.meta == META
+    assert list(journal.batches) == []
+    (segment,) = journal.segments
+    assert (segment.meta, segment.rows, segment.first_seq) == (META, 0, None)
+    assert [(d.after_seq, d.reason) for d in journal.damage] == [
+        (None, "the stream ends without its mark")
+    ]
+    write(tmp_path, [some_rows(2)])
+    assert rows_of(read_journal(tmp_path).batches) == numbered(some_rows(2))
+
+
 def test_a_full_disk_is_an_error_that_names_the_file_and_ends_the_segment(tmp_path):
     """A limit on the size of files stands for the disk: the write itself fails."""
     child = run_child(

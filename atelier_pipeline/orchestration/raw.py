@@ -12,8 +12,13 @@ import dagster as dg
 from pydantic import Field
 
 from atelier_pipeline import pipeline
-from atelier_pipeline.capture import CaptureProgress
-from atelier_pipeline.errors import AtelierError, ConnectionFailedError, SubscriptionRejectedError
+from atelier_pipeline.capture import CaptureProgress, CaptureReport, Ending
+from atelier_pipeline.errors import (
+    AtelierError,
+    ConnectionFailedError,
+    JournalError,
+    SubscriptionRejectedError,
+)
 from atelier_pipeline.lake.names import FileKind, Mode
 from atelier_pipeline.orchestration.freshness import produced
 from atelier_pipeline.orchestration.installation import Installation
@@ -103,10 +108,10 @@ def captured(
     """Capture a window that is not over; one that is over is left to its frames.
 
     Feeds that were refused are logged, the others go on. Returns the error if nothing could be
-    captured: the journal says so too, and is sealed before the run fails.
+    captured, or the disk took no more: what the journal holds is sealed before the run fails.
 
     Raises:
-        JournalError: the journal can't be written.
+        JournalError: there is no journal, since it can't be begun.
     """
     window, now_ns = target[1], installation.now_ns()
     if now_ns >= window.end_ns:
@@ -117,9 +122,21 @@ def captured(
         report = pipeline.capture(*target, installation.settings, stop, ends_ns, tell)
     except (ConnectionFailedError, SubscriptionRejectedError) as error:
         return error
+    except JournalError as error:
+        if not pipeline.journal_of(*target, installation.settings).is_dir():
+            raise
+        return error
     for error in report.errors:
         log.error(error)
-    return None
+    return _full(report, installation) if report.ending is Ending.DISK_FLOOR else None
+
+
+def _full(report: CaptureReport, installation: Installation) -> JournalError:
+    floor_mib = installation.settings.disk_floor_mib
+    return JournalError(
+        f"{report.journal}: no more than {floor_mib} MiB free (ATELIER_DISK_FLOOR_MIB): the "
+        "capture has ended and its files are sealed; free some disk and start the window again"
+    )
 
 
 def _metrics_of(target: Target, installation: Installation) -> Callable[[CaptureProgress], None]:

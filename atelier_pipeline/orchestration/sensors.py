@@ -24,7 +24,10 @@ WORTH_JOINING_NS = 20 * NS_PER_SEC
 
 WINDOW_JOB = "window_job"
 STOPPED_TAG = "atelier/stopped"
-"""On runs that were ended because the whole installation was stopped."""
+"""On runs that were ended because the whole installation was stopped: their own id.
+
+A run that goes on behind another one inherits its tags, but not the id.
+"""
 
 RUN_TAGS = {
     "dagster/priority": "10",  # before any backfill in the queue
@@ -63,10 +66,20 @@ def capture_requests(
     for collector in installation.collectors.values():
         for window in due_windows(collector, now_ns, minutes):
             key = partition_key(collector.name, window)
-            stopped = dg.RunsFilter(tags={"dagster/partition": key, STOPPED_TAG: "true"})
-            again = instance.get_runs_count(stopped)
+            again = _stopped_runs(instance, key)
             run_key = f"{key}|{again}" if again else str(key)
             yield dg.RunRequest(run_key=run_key, partition_key=key, tags=RUN_TAGS)
+
+
+def _stopped_runs(instance: dg.DagsterInstance, key: dg.MultiPartitionKey) -> int:
+    """How many runs of a window were stopped with the installation.
+
+    One that died in that very moment is no such run: it is started again for having failed.
+    """
+    canceled = dg.RunsFilter(
+        tags={"dagster/partition": key}, statuses=[dg.DagsterRunStatus.CANCELED]
+    )
+    return sum(run.tags.get(STOPPED_TAG) == run.run_id for run in instance.get_runs(canceled))
 
 
 def due_windows(collector: Collector, now_ns: int, window_minutes: int) -> Iterable[Window]:

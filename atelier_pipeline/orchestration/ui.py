@@ -111,6 +111,6 @@ def _end_captures(home: Path) -> None:
         while (runs := instance.get_runs(_UNDER_WAY)) and time.monotonic() < deadline:
             for run in runs:
                 if run.status in _CAN_END:
-                    instance.add_run_tags(run.run_id, {STOPPED_TAG: "true"})
+                    instance.add_run_tags(run.run_id, {STOPPED_TAG: run.run_id})
                     instance.run_coordinator.cancel_run(run.run_id)
             time.sleep(POLL_SECS)

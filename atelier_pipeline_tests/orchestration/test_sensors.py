@@ -67,11 +67,32 @@ def test_each_collector_has_a_run_of_its_own_under_a_key_that_stays(halfway: Ins
         assert run_keys(halfway, instance) == [r.run_key for r in requests]
 
 
+def ended(run_id: str, status: dg.DagsterRunStatus, stopped: str) -> dg.DagsterRun:
+    tags = {"dagster/partition": "kraken|2026-02-26T15:00", STOPPED_TAG: stopped}
+    return dg.DagsterRun(job_name=WINDOW_JOB, run_id=run_id, status=status, tags=tags)
+
+
 def test_a_run_that_was_stopped_with_the_installation_is_requested_again(halfway: Installation):
-    stopped = {"dagster/partition": "kraken|2026-02-26T15:00", STOPPED_TAG: "true"}
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_run(dg.DagsterRun(job_name=WINDOW_JOB, run_id="one", tags=stopped))
+        instance.add_run(ended("one", dg.DagsterRunStatus.CANCELED, stopped="one"))
         assert "kraken|2026-02-26T15:00|1" in run_keys(halfway, instance)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        ended("one", dg.DagsterRunStatus.FAILURE, stopped="one"),
+        ended("two", dg.DagsterRunStatus.CANCELED, stopped="one"),
+        ended("two", dg.DagsterRunStatus.STARTED, stopped="one"),
+    ],
+    ids=["died meanwhile", "ended by a person, behind a stopped one", "goes on behind one"],
+)
+def test_a_run_that_was_not_stopped_with_the_installation_is_not_requested_again(
+    halfway: Installation, run: dg.DagsterRun
+):
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_run(run)
+        assert "kraken|2026-02-26T15:00" in run_keys(halfway, instance)
 
 
 def tick_of(installed: Installation):

@@ -19,7 +19,7 @@ from atelier_pipeline.cli.query import query
 from atelier_pipeline.cli.read import read
 from atelier_pipeline.cli.replay import replay
 from atelier_pipeline.cli.simulate import simulate
-from atelier_pipeline.cli.workers import data_worker, market_worker
+from atelier_pipeline.cli.workers import data_worker, market_worker, markets, multi
 from atelier_pipeline.errors import AtelierError, SettingsError
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ app = typer.Typer(
     help="Capture crypto market data once, derive everything else from it.",
 )
 COMMANDS = (
-    *(demo, ui, data_worker, market_worker),
+    *(demo, ui, data_worker, market_worker, markets, multi),
     *(fetch, read, load, replay, redecode, query, simulate),
     *(compact, prune),
 )

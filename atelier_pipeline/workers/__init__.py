@@ -6,7 +6,7 @@ from atelier_pipeline.workers.parquet import ParquetSink
 from atelier_pipeline.workers.report import WorkerReport, print_report
 from atelier_pipeline.workers.sinks import OutputSink, OutputSinkSet, SinkReport
 from atelier_pipeline.workers.terminal import TerminalSink
-from atelier_pipeline.workers.worker import DataWorker, MarketWorker
+from atelier_pipeline.workers.worker import DataWorker, MarketWorker, run_workers
 
 __all__ = [
     "Batch",
@@ -27,4 +27,5 @@ __all__ = [
     "TopicRegistry",
     "WorkerReport",
     "print_report",
+    "run_workers",
 ]

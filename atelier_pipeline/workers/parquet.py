@@ -127,13 +127,29 @@ class ParquetSink:
     def _write(
         self, market: Market, tables: Mapping[FileKind, pa.Table], mode: Mode, first_ns: int
     ) -> None:
-        stamp_ns = self._free_stamp(market, list(tables), mode, first_ns)
+        """Writes tables that belong together, under one stamp if nobody takes a name meanwhile."""
         footer = Footer(
             exchange=market[0], symbol=market[1], collector=self._collector, source=self._source
         )
+        stamp_ns = self._free_stamp(market, list(tables), mode, first_ns)
         for kind, table in tables.items():
-            path = lake_path(self._folder, *market, kind, mode, stamp_ns)
-            self.files.append(write_table(table, path, footer, replace=False).path)
+            self.files.append(self._write_one(market, kind, mode, stamp_ns, table, footer))
+
+    def _write_one(
+        self,
+        market: Market,
+        kind: FileKind,
+        mode: Mode,
+        stamp_ns: int,
+        table: pa.Table,
+        footer: Footer,
+    ) -> Path:
+        path = lake_path(self._folder, *market, kind, mode, stamp_ns)
+        try:
+            return write_table(table, path, footer, replace=False).path
+        except FileExistsError:
+            later_ns = self._free_stamp(market, [kind], mode, stamp_ns)
+            return self._write_one(market, kind, mode, later_ns, table, footer)
 
     def _free_stamp(self, market: Market, kinds: list[FileKind], mode: Mode, first_ns: int) -> int:
         """The first millisecond from `first_ns` on whose names are all free."""

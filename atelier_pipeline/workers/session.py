@@ -8,7 +8,7 @@ from pathlib import Path
 
 from atelier_pipeline.capture import CaptureLimits, CaptureReport, capture_window
 from atelier_pipeline.decode.watch import Sight
-from atelier_pipeline.errors import AtelierError
+from atelier_pipeline.errors import AtelierError, JournalError
 from atelier_pipeline.manifest import Collector
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.pipeline import journal_of
@@ -82,6 +82,22 @@ class LineThread:
             self._changed.wait_for(lambda: self._waiting or self._end_ns is not None)
             sights, self._waiting, self._events = self._waiting, [], 0
             return sights or None
+
+
+def claim_window(collector: Collector, window: Window, settings: Settings) -> Window:
+    """The window, begun earlier where its journal is another worker's; the journal is claimed.
+
+    Raises JournalError where there can be no journal.
+    """
+    folder = journal_of(collector, window, settings)
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        earlier = Window(window.start_ns - collector.sync.period_ns, window.end_ns)
+        return claim_window(collector, earlier, settings)
+    except OSError as error:
+        raise JournalError(f"{folder} can't be made: {error.strerror or error}") from error
+    return window
 
 
 class Session:

@@ -1,5 +1,6 @@
 """Markets in the terminal: a table that renews itself, or lines where the output is no terminal."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,12 +63,16 @@ class TerminalSink:
     Args:
         console: where; default: standard output.
         clock: seconds that only grow.
+        users: how many workers share it; it ends with the last one.
     """
 
     name = "terminal"
 
     def __init__(
-        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        users: int = 1,
     ) -> None:
         self._console = Console() if console is None else console
         self._clock = clock
@@ -75,9 +80,15 @@ class TerminalSink:
         self._told: dict[Market, float] = {}
         self._drawn_at = 0.0
         self._live: Live | None = None
+        self._users = users
+        self._lock = threading.Lock()
 
     def receive(self, batch: Batch) -> None:
         """Show what is new."""
+        with self._lock:
+            self._receive(batch)
+
+    def _receive(self, batch: Batch) -> None:
         market, now = (batch.exchange, batch.symbol), self._clock()
         shown = self._markets.setdefault(market, _Shown())
         shown.count(now, batch.count)
@@ -94,9 +105,11 @@ class TerminalSink:
 
     def close(self) -> None:
         """Leave the last state on the screen."""
-        if self._live is not None:
-            self._live.update(self._table(self._clock()), refresh=True)
-            self._live.stop()
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and self._live is not None:
+                self._live.update(self._table(self._clock()), refresh=True)
+                self._live.stop()
 
     def _draw(self, now: float) -> None:
         if self._live is None:

@@ -5,11 +5,13 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.manifest import Collector, Manifest, load_manifest
@@ -26,11 +28,13 @@ from atelier_pipeline.workers.plan import (
     worker_plans,
 )
 from atelier_pipeline.workers.report import Kind, WorkerReport
-from atelier_pipeline.workers.session import Session
+from atelier_pipeline.workers.session import Session, claim_window
 from atelier_pipeline.workers.sinks import OutputSink, OutputSinkSet
 from atelier_pipeline.workers.terminal import TerminalSink
 
 NS_PER_SEC = 1_000_000_000
+
+T = TypeVar("T")
 
 
 class Worker:
@@ -50,6 +54,7 @@ class Worker:
         *,
         name: str = "worker",
         sinks: Sequence[OutputSink] = (),
+        terminal: TerminalSink | None = None,
         settings: Settings | None = None,
         duration_secs: float | None = None,
     ) -> None:
@@ -59,6 +64,7 @@ class Worker:
             manifest: what is captured, and the outputs.
             name: what the report and the journal call it.
             sinks: further sinks; they get every market.
+            terminal: where an output of type terminal goes; default: one of its own.
             settings: the installation's: journal, simulated exchanges, limits.
             duration_secs: how long it runs, instead of the manifest's `duration_hours`.
 
@@ -71,7 +77,8 @@ class Worker:
         self._manifest = manifest
         self._settings = load_settings() if settings is None else settings
         self._duration_secs = duration_of(manifest) if duration_secs is None else duration_secs
-        self._own_sinks = tuple(sinks)
+        self._own_sinks = list(sinks)
+        self._terminal = terminal
         self._collectors = collectors_of(manifest, name)
         self._outputs = outputs_of(worker_plans(manifest, name))
         self._stop = threading.Event()
@@ -88,6 +95,7 @@ class Worker:
         path: Path,
         *,
         sinks: Sequence[OutputSink] = (),
+        terminal: TerminalSink | None = None,
         settings: Settings | None = None,
         duration_secs: float | None = None,
     ) -> Self:
@@ -96,6 +104,7 @@ class Worker:
             load_manifest(path),
             name=path.stem,
             sinks=sinks,
+            terminal=terminal,
             settings=settings,
             duration_secs=duration_secs,
         )
@@ -106,12 +115,11 @@ class Worker:
         In the main thread SIGINT and SIGTERM stop it too. Raises SettingsError where it has run
         before or the source has no address, LakeError where a folder holds another source.
         """
-        with self._stopped_by_signals():
-            return self._run()
+        return run_workers([self])[0]
 
     async def run_async(self) -> WorkerReport:
         """As `run`, in asyncio code; signals are the caller's. Cancelled, it ends before that."""
-        running = asyncio.ensure_future(asyncio.to_thread(self._run))
+        running = asyncio.ensure_future(asyncio.to_thread(self.run_here))
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -122,6 +130,15 @@ class Worker:
     def stop(self) -> None:
         """End the run; may be called in any thread and in a signal handler."""
         self._stop.set()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The types of the manifest's outputs."""
+        return tuple(kind for kind, _ in self._outputs)
+
+    def add_sink(self, sink: OutputSink) -> None:
+        """One more sink, which gets every market; before the run."""
+        self._own_sinks.append(sink)
 
     def _topics_of(self, collector: Collector) -> Iterable[str]:
         raise NotImplementedError
@@ -139,7 +156,8 @@ class Worker:
     def _idle_line(self, collector: Collector) -> Line:
         return self._line(collector, Window(0, collector.sync.period_ns), lambda _: None)
 
-    def _run(self) -> WorkerReport:
+    def run_here(self) -> WorkerReport:
+        """As `run`, and never minds signals."""
         if self._has_run:
             raise SettingsError(f"{self.name}: a worker runs once; make another one")
         self._has_run = True
@@ -149,7 +167,7 @@ class Worker:
             self._add_sinks(sinks)
             started_ns = time.time_ns()
             sessions = self._sessions(started_ns, sinks)
-            self._run_sessions(sessions)
+            _side_by_side([partial(session.run, self._stop.is_set) for session in sessions])
         finally:
             sinks.close()
             self.registry.close()
@@ -165,7 +183,7 @@ class Worker:
         if kind == "channel":
             return ChannelSink(self.registry)
         if folder is None:
-            return TerminalSink()
+            return self._terminal or TerminalSink()
         sync = self._manifest.collect.sync
         return ParquetSink(
             Path(folder),
@@ -181,45 +199,10 @@ class Worker:
         sessions: list[Session] = []
         for collector in self._collectors:
             window = session_window(started_ns, collector.sync.period_ns, seconds)
+            window = claim_window(collector, window, self._settings)
             line = self._line(collector, window, sinks.publish)
             sessions.append(Session(collector, line, window, ends_ns, self._settings))
         return sessions
-
-    def _run_sessions(self, sessions: Sequence[Session]) -> None:
-        """Runs all of them, and raises what no report can hold: an error of ours."""
-        failures: list[BaseException] = []
-
-        def run(session: Session) -> None:
-            try:
-                session.run(self._stop.is_set)
-            except BaseException as error:  # noqa: BLE001 - raised below, in the caller's thread
-                failures.append(error)
-
-        threads = [threading.Thread(target=run, args=(session,)) for session in sessions]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failures:
-            raise failures[0]
-
-    @contextmanager
-    def _stopped_by_signals(self) -> Generator[None]:
-        """SIGINT and SIGTERM stop the run, where this is the thread that hears them."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            self.stop()
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, stop) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
 
     def _report(
         self, started_ns: int, sessions: Sequence[Session], sinks: OutputSinkSet
@@ -260,6 +243,47 @@ class MarketWorker(Worker):
 
     def _topics_of(self, collector: Collector) -> Iterable[str]:
         return snapshot_topics(collector).values()
+
+
+def run_workers(workers: Sequence[Worker]) -> list[WorkerReport]:
+    """Run workers side by side until all have ended; their reports, in order.
+
+    In the main thread SIGINT and SIGTERM stop them all. Raises what a worker raises once all have
+    ended.
+    """
+
+    def stop() -> None:
+        for worker in workers:
+            worker.stop()
+
+    with _stopped_by_signals(stop):
+        return _side_by_side([worker.run_here for worker in workers])
+
+
+def _side_by_side(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """What the calls return, each in a thread; raises what one raised, once all have ended."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        running = [pool.submit(call) for call in calls]
+    return [each.result() for each in running]
+
+
+@contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Generator[None]:
+    """SIGINT and SIGTERM call `stop`, where this is the thread that hears them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def heard(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, heard) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _causes(line: Line) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from atelier_pipeline.decode.columns import BookMessages, Ints, messages_between
+from atelier_pipeline.decode.columns import BookMessages, Ints, distinct, messages_between
 from atelier_pipeline.decode.coverage import Heard, joined_heard
 from atelier_pipeline.decode.figures import Figures, Finished, Known, latencies_of
 from atelier_pipeline.decode.keeper import BookAt, BookKeeper, BookLoss, Judged
@@ -120,8 +120,8 @@ class BookSealer:
             bad_times=self._bad_times,
             verified=self._held,
             latencies=np.concatenate(self._latencies),
-            frames=np.unique(np.concatenate(self._frames)),
-            window_frames=np.unique(np.concatenate(self._window_frames)),
+            frames=distinct(np.concatenate(self._frames)),
+            window_frames=distinct(np.concatenate(self._window_frames)),
             update_ids=self._update_ids,
             head=seam_of_book(opening) if opening else None,
             tail=seam_of_book(closing) if closing and known.reached_end else None,

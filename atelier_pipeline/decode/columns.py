@@ -95,6 +95,11 @@ def ints(values: Sequence[int]) -> Ints:
     return np.array(values, np.int64)
 
 
+def distinct(ascending: Ints) -> Ints:
+    """Each number once."""
+    return ascending[np.append(True, ascending[1:] != ascending[:-1])[: len(ascending)]]
+
+
 def past_of(events: Sequence[MarketEvent]) -> Flags:
     """Which events, none of them of a book, tell of the past, so that their time may be old."""
     if isinstance(events[0], Trade):

@@ -5,6 +5,7 @@ and exponent. Only the numbers that `decode` puts into events count: never an id
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias, cast
@@ -19,6 +20,8 @@ Inexact: TypeAlias = Callable[[bytes], Counter[tuple[Dataset, str]]]
 
 _DIGITS_TO_0 = bytes.maketrans(b"0123456789", b"0" * 10)
 _LONG_NUMBER = b"0" * (EXACT_DIGITS + 1)
+_LONG_VALUE = re.compile(rb'(?:"(\w+)":"?)?\d[\d.]{%d,}' % EXACT_DIGITS)
+"""A number that may have more than 15 digits, with the key that it stands under, if it does."""
 
 
 def has_long_number(payload: bytes) -> bool:
@@ -46,9 +49,15 @@ def inexact_counter(
         symbol_keys: where an object says its symbol, which holds for what is in it.
         values: per kind, the dataset of each field that holds numbers, alone or in lists.
     """
+    names = {name.encode() for fields in values.values() for name in fields}
+
+    def has_long_ids_alone(payload: bytes) -> bool:
+        """Whether every long number stands directly under a key that holds no value of interest."""
+        keys: list[bytes] = _LONG_VALUE.findall(payload)
+        return all(key and key not in names for key in keys)
 
     def count(payload: bytes) -> Counter[tuple[Dataset, str]]:
-        if not has_long_number(payload):
+        if not has_long_number(payload) or has_long_ids_alone(payload):
             return Counter()
         frame = json.loads(payload.decode(errors="replace"), parse_float=str, parse_int=str)
         fields = values.get(str(frame.get(key, "")).partition(".")[0], {})

@@ -242,7 +242,11 @@ _BOOK_SHAPES = tuple(
         is_snapshot=kind == "snapshot",
     )
     for kind in ("snapshot", "update")
-    for end in ('"checksum":<checksum>,"timestamp":"<iso>"', '"checksum":<checksum>')
+    for end in (
+        '"checksum":<checksum>,"timestamp":"<iso>"',
+        '"checksum":<checksum>',
+        '"timestamp":"<iso>"',
+    )
 )
 
 _READERS: dict[bytes, Decode] = {

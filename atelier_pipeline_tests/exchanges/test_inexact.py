@@ -187,3 +187,22 @@ def test_bytes_that_are_no_text_in_an_unread_field_do_not_disturb_the_count():
     )
     assert EXCHANGES["bybit"].decode(payload, 1)
     assert EXCHANGES["bybit"].inexact(payload) == Counter({(TRADES, "X"): 1})
+
+
+LONG_ID, SHORT_ID = "2290000000061666327", "22900000"
+NUMBERS = st.sampled_from([SIXTEEN, FIFTEEN, LONG_ID, "1", "0.10", "0.1234567890123456"])
+
+
+@given(st.lists(st.tuples(st.sampled_from([LONG_ID, SHORT_ID]), NUMBERS, NUMBERS), min_size=1))
+def test_long_ids_hide_no_long_value_however_the_frame_is_spaced(
+    trades: list[tuple[str, str, str]],
+):
+    data = [
+        {"i": number, "T": 1, "p": price, "v": size, "S": "Buy", "s": "X"}
+        for number, price, size in trades
+    ]
+    payload = msgspec.json.encode({"topic": "publicTrade.X", "data": data})
+    long = sum(significant_digits(text) > 15 for _, *values in trades for text in values)
+    counted = Counter({(TRADES, "X"): long} if long else {})
+    assert EXCHANGES["bybit"].inexact(payload) == counted
+    assert EXCHANGES["bybit"].inexact(msgspec.json.format(payload)) == counted

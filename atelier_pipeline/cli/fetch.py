@@ -14,7 +14,9 @@ def fetch(
             show_default=False,
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="How many seconds to fetch.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", "--duration", help="How many seconds to fetch.")
+    ] = 60.0,
     folder: Annotated[
         Path | None,
         typer.Option(

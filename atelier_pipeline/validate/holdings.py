@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import duckdb
 
@@ -203,7 +203,7 @@ def _of_table(
 
 
 def _holding(
-    owner: tuple[str, str], table: str, files: Sequence[StoredFile], row: list[object] | None
+    owner: tuple[str, str], table: str, files: Sequence[StoredFile], row: list[Any] | None
 ) -> Holding:
     own = [file for file in files if (file.exchange, file.symbol) == owner]
     names = _figures(table)
@@ -214,17 +214,17 @@ def _holding(
         table=table,
         files=len(own),
         bytes=sum(file.bytes for file in own),
-        rows=n_rows,  # pyright: ignore[reportArgumentType] - the query counts
-        start_ns=start_ns,  # pyright: ignore[reportArgumentType] - an epoch in ns
-        end_ns=end_ns,  # pyright: ignore[reportArgumentType] - an epoch in ns
+        rows=n_rows,
+        start_ns=start_ns,
+        end_ns=end_ns,
         figures={name: _figure(value) for name, value in zip(names, values, strict=True)},
     )
 
 
-def _figure(value: object) -> Figure:
+def _figure(value: Any) -> Figure:  # noqa: ANN401 - what a column of DuckDB holds
     if isinstance(value, dict):
         return ", ".join(f"{cause} {count}" for cause, count in sorted(value.items()))
-    return value  # pyright: ignore[reportReturnType] - a number or nothing
+    return value
 
 
 def _figures(table: str) -> dict[str, str]:

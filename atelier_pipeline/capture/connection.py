@@ -55,7 +55,7 @@ class Connection:
 
     def __init__(self, number: int, share: Share, line: Line) -> None:
         self.number = number
-        self.subscriptions = Subscriptions(share.requests)
+        self.subscriptions = Subscriptions(share.requests, share.alone)
         self.repairs: Repairs | None = None
         self._share = share
         self._line = line
@@ -119,6 +119,11 @@ class Connection:
     def end_patience(self) -> None:
         """Take every answer that has not come for one that will not."""
         self._is_overdue = self._opened_at > 0
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the exchange should have answered every request by now."""
+        return self._is_overdue
 
     def errors(self) -> list[FeedError]:
         """The feeds that were refused or, after their time, not answered for."""

@@ -66,6 +66,19 @@ class Lane:
             self.connection.subscriptions.refuse(answer)
             logger.error("%s: refused: %s", self.state.name, answer.reason)
 
+    def insist(self, now_secs: float) -> None:
+        """Ask alone for each feed that has no answer: others in its request may be to blame."""
+        connection = self.connection
+        if connection.repairs is None or not connection.is_open:
+            return
+        overdue = connection.is_overdue
+        requests = connection.subscriptions.left_alone(now_secs, overdue=overdue)
+        connection.ask(requests)
+        asked = {topic for request in requests for topic in request.topics}
+        for symbol, again in self._share.books.items():
+            if any(not asked.isdisjoint(request.topics) for request in again):
+                connection.repairs.asked(symbol, now_secs)
+
     def mend(
         self, now_secs: float, broken: Container[str], is_whole: Callable[[str], bool]
     ) -> None:

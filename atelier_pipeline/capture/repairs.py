@@ -45,6 +45,10 @@ class Repairs:
         self._asked[symbol] = _Asked(now_secs, _pause_secs(asked, now_secs))
         return True
 
+    def asked(self, symbol: str, now_secs: float) -> None:
+        """Note that the book of `symbol` is being asked for anyway."""
+        self._asked[symbol] = _Asked(now_secs, PAUSE_SECS)
+
     def _not_before(self, asked: _Asked | None, *, broke: bool) -> float:
         if asked is None:
             return self._opened_secs + (0.0 if broke else RETRY_SECS)

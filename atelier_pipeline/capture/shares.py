@@ -16,11 +16,13 @@ class Share:
     Attributes:
         requests: subscribe everything.
         books: by symbol with an order book, unsubscribe it and subscribe it again.
+        alone: by topic of a symbol, subscribe it alone.
     """
 
     symbols: tuple[str, ...]
     requests: tuple[Request, ...]
     books: Mapping[str, tuple[Request, ...]]
+    alone: Mapping[Topic, Request]
 
     @property
     def topics(self) -> tuple[Topic, ...]:
@@ -49,7 +51,19 @@ def share_of(collector: Collector, symbols: Sequence[str]) -> Share:
         for symbol in symbols
         if Dataset.ORDERBOOKS in collector.datasets[symbol]
     }
-    return Share(tuple(symbols), tuple(requests), books)
+    return Share(tuple(symbols), tuple(requests), books, _alone(collector, symbols))
+
+
+def _alone(collector: Collector, symbols: Sequence[str]) -> dict[Topic, Request]:
+    subscribe, depth = collector.exchange.subscribe, collector.subscribed_depth
+    requests = [
+        request
+        for symbol in symbols
+        for dataset in Dataset
+        if dataset in collector.datasets[symbol]
+        for request in subscribe([symbol], frozenset({dataset}), depth)
+    ]
+    return {topic: request for request in requests for topic in request.topics if topic.symbol}
 
 
 def _again(collector: Collector, symbol: str) -> tuple[Request, ...]:

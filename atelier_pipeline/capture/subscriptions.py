@@ -1,9 +1,13 @@
 """What was asked for on one connection, and what the exchange answered. No socket, no clock."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from atelier_pipeline.exchanges.contract import Acknowledged, Refused, Request, Topic
+
+PATIENCE_SECS = 1.0
+"""How long after a refusal the other topics of its request may still be answered for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +25,21 @@ class FeedError:
 class Subscriptions:
     """The topics asked for on one connection: open until they are accepted or refused.
 
+    `alone`: by topic, the request for it alone.
+
     A topic that is accepted after its request was refused counts as accepted: exchanges answer for
     each symbol of a request, and not always by name.
     """
 
-    def __init__(self, requests: Iterable[Request]) -> None:
+    def __init__(self, requests: Iterable[Request], alone: Mapping[Topic, Request]) -> None:
         self._requests = tuple(requests)
         self._open = {topic: None for request in self._requests for topic in request.topics}
         self._accepted: set[Topic] = set()
         self._refused: dict[Topic, str] = {}
         self._unnamed: list[str] = []
+        self._alone = dict(alone)
+        self._alone_from_secs = math.inf
+        self._was_refused = False
 
     def accept(self, answer: Acknowledged) -> None:
         """Note what the exchange accepted."""
@@ -41,12 +50,28 @@ class Subscriptions:
 
     def refuse(self, answer: Refused) -> None:
         """Note what the exchange refused."""
+        self._was_refused = True
         named = self._named_by(answer)
         if not named:
             self._unnamed.append(answer.reason)
         for topic in named:
             self._open.pop(topic, None)
             self._refused[topic] = answer.reason
+
+    def left_alone(self, now_secs: float, *, overdue: bool) -> tuple[Request, ...]:
+        """Requests for the topics without an answer, each alone; they count as sent, once.
+
+        Exchanges refuse a whole request because of one of its topics. So they are due PATIENCE_SECS
+        after a refusal, and once answers are `overdue`.
+        """
+        if self._was_refused:
+            self._was_refused, self._alone_from_secs = False, now_secs + PATIENCE_SECS
+        if not overdue and now_secs < self._alone_from_secs:
+            return ()
+        left = [topic for topic in self._open if topic in self._alone]
+        asked = tuple(dict.fromkeys(self._alone.pop(topic) for topic in left))
+        self._requests += asked
+        return asked
 
     @property
     def unanswered(self) -> tuple[Topic, ...]:
@@ -72,8 +97,12 @@ class Subscriptions:
         return errors
 
     def _named_by(self, answer: Refused) -> tuple[Topic, ...]:
-        if answer.topic is not None:
-            return (answer.topic,)
+        topic = answer.topic
+        if topic is not None and topic.channel:
+            return (topic,)
+        if topic is not None:
+            asked = dict.fromkeys(t for request in self._requests for t in request.topics)
+            return tuple(t for t in asked if t.symbol == topic.symbol and t not in self._accepted)
         asked = self._topics_of(answer.request_id)
         if answer.request_id is None:
             waiting = [r for r in self._requests if not self._open.keys().isdisjoint(r.topics)]

@@ -132,6 +132,7 @@ class Supervisor:
             by_number[number].streams()
         for number, lane in by_number.items():
             broken = {book.symbol for book in sight.broken if book.connection == number}
+            lane.insist(now_secs)
             lane.mend(now_secs, broken, self._listener.is_whole)
 
     def _show(self, sight: Sight, received_ns: int) -> None:

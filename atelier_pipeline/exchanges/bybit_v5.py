@@ -254,7 +254,7 @@ def _reply(payload: bytes, _ts_recv: int) -> list[Event]:
     if reply.ret_msg == "pong" or reply.op == "pong":
         return [Heartbeat()]
     if reply.success is False:
-        return [_refused(reply)]
+        return [_not_done(reply)]
     if reply.op == "subscribe" and reply.success:
         return [Acknowledged(request_id=reply.req_id or None)]
     if reply.topic or reply.op:
@@ -262,9 +262,11 @@ def _reply(payload: bytes, _ts_recv: int) -> list[Event]:
     raise ValueError("neither a topic nor a reply")
 
 
-def _refused(reply: _Reply) -> Refused:
+def _not_done(reply: _Reply) -> Acknowledged | Refused:
     named = _REFUSED_TOPIC.search(reply.ret_msg)
     topic = None if named is None else Topic(*named.groups())
+    if topic is not None and "already subscribed" in reply.ret_msg:
+        return Acknowledged(request_id=reply.req_id or None, topics=(topic,))
     return Refused(reason=reply.ret_msg, request_id=reply.req_id or None, topic=topic)
 
 

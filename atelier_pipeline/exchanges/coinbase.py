@@ -9,14 +9,13 @@ from typing import Literal
 
 import msgspec
 
-from atelier_pipeline.exchanges.coinbase_products import feed_symbol
+from atelier_pipeline.exchanges.coinbase_products import feed_symbol, refused
 from atelier_pipeline.exchanges.contract import (
     Acknowledged,
     ConnectionSequence,
     Event,
     Exchange,
     Heartbeat,
-    Refused,
     Request,
     Topic,
 )
@@ -175,7 +174,7 @@ def _other(payload: bytes, _ts_recv: int) -> list[Event]:
     if other.sequence_num is not None:
         events.append(ConnectionSequence(other.sequence_num))
     if other.type == "error":
-        events.append(Refused(reason=other.message))
+        events.append(refused(other.message))
     elif not other.channel:
         raise ValueError("neither a channel nor an error")
     return events

@@ -10,13 +10,12 @@ from typing import Literal
 
 import msgspec
 
-from atelier_pipeline.exchanges.coinbase_products import feed_symbol
+from atelier_pipeline.exchanges.coinbase_products import feed_symbol, refused
 from atelier_pipeline.exchanges.contract import (
     Acknowledged,
     Event,
     Exchange,
     Heartbeat,
-    Refused,
     Request,
     Topic,
 )
@@ -157,7 +156,7 @@ def _other(payload: bytes, _ts_recv: int) -> list[Event]:
     other = _OTHER.decode(payload)
     if other.type != "error":
         return []
-    return [Refused(reason=": ".join(part for part in (other.message, other.reason) if part))]
+    return [refused(": ".join(part for part in (other.message, other.reason) if part))]
 
 
 def _requests(

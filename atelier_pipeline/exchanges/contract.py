@@ -45,7 +45,10 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange refused something, in its own words; id and topic where it names them."""
+    """The exchange refused something, in its own words; id and topic where it names them.
+
+    A topic of channel "" stands for every channel of its symbol.
+    """
 
     reason: str
     request_id: str | None = None

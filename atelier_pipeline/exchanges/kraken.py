@@ -177,7 +177,7 @@ def _sign_of_life(payload: bytes, _ts_recv: int) -> list[Event]:
 def _reply(payload: bytes, _ts_recv: int) -> list[Event]:
     reply = _REPLY.decode(payload)
     if reply.error or reply.rate_error or reply.success is False:
-        return [_refused(reply)]
+        return _not_done(reply)
     if reply.method == "pong":
         return [Heartbeat(ts_event=utc_ns(reply.time_out))]
     if reply.method == "subscribe" and reply.result is not None:
@@ -187,9 +187,13 @@ def _reply(payload: bytes, _ts_recv: int) -> list[Event]:
     raise ValueError("neither a channel nor a reply")
 
 
-def _refused(reply: _Reply) -> Refused:
+def _not_done(reply: _Reply) -> list[Event]:
+    if reply.error.startswith("Already subscribed"):
+        return [Acknowledged(request_id=_request_id(reply))]
+    if reply.method == "unsubscribe" and not reply.rate_error:
+        return []
     # The refusal of a symbol names it in `error`, but not its channel.
-    return Refused(reason=reply.error or reply.rate_error, request_id=_request_id(reply))
+    return [Refused(reason=reply.error or reply.rate_error, request_id=_request_id(reply))]
 
 
 def _acknowledged(reply: _Reply, result: _Result) -> Acknowledged:

@@ -69,3 +69,10 @@ def test_each_symbol_waits_for_itself():
     repairs = Repairs(opened_secs=100)
     assert breaking(repairs, 101)
     assert repairs.is_due("B", 102, broke=True, whole=False)
+
+
+def test_a_book_that_is_asked_for_anyway_is_not_asked_for_twice():
+    repairs = Repairs(opened_secs=100)
+    repairs.asked("A", 105)
+    assert not waiting(repairs, 105 + RETRY_SECS - 0.1)
+    assert waiting(repairs, 105 + RETRY_SECS)

@@ -1,10 +1,14 @@
 """Requests and answers, in the forms in which the exchanges give them."""
 
-from atelier_pipeline.capture.subscriptions import FeedError, Subscriptions
+from atelier_pipeline.capture.subscriptions import PATIENCE_SECS, FeedError, Subscriptions
 from atelier_pipeline.exchanges.contract import Acknowledged, Refused, Request, Topic
 
 BOOK_A, BOOK_B, TRADE_A = Topic("book", "A"), Topic("book", "B"), Topic("trade", "A")
 BEATS = Topic("heartbeats")
+ALONE = {
+    topic: Request(payload=f"{topic}", topics=(topic,), request_id=f"{topic}")
+    for topic in (BOOK_A, BOOK_B, TRADE_A)
+}
 
 
 def asked() -> Subscriptions:
@@ -12,7 +16,8 @@ def asked() -> Subscriptions:
         [
             Request(payload="1", topics=(BOOK_A, BOOK_B), request_id="1"),
             Request(payload="2", topics=(TRADE_A, BEATS), request_id="2"),
-        ]
+        ],
+        ALONE,
     )
 
 
@@ -94,3 +99,41 @@ def test_everything_is_refused_when_no_symbol_is_left():
     subscriptions.accept(Acknowledged(topics=(BEATS,)))
     subscriptions.refuse(Refused(reason="no", request_id="2"))
     assert subscriptions.all_refused
+
+
+def left_alone(
+    subscriptions: Subscriptions, now_secs: float, *, overdue: bool = False
+) -> list[Topic]:
+    requests = subscriptions.left_alone(now_secs, overdue=overdue)
+    return [topic for request in requests for topic in request.topics]
+
+
+def test_what_a_refusal_leaves_without_an_answer_is_asked_for_alone_after_a_while_and_once():
+    subscriptions = asked()
+    assert left_alone(subscriptions, 100) == []
+    subscriptions.refuse(Refused(reason="no such pair", topic=BOOK_B))
+    assert left_alone(subscriptions, 101) == []
+    subscriptions.accept(Acknowledged(request_id="2"))
+    assert left_alone(subscriptions, 101 + PATIENCE_SECS) == [BOOK_A]
+    subscriptions.refuse(Refused(reason="no", request_id=str(BOOK_A)))
+    assert left_alone(subscriptions, 110) == left_alone(subscriptions, 120, overdue=True) == []
+    assert subscriptions.errors(overdue=False) == [
+        FeedError(BOOK_B, "refused: no such pair"),
+        FeedError(BOOK_A, "refused: no"),
+    ]
+
+
+def test_what_nobody_answered_for_is_asked_for_alone_when_it_is_overdue():
+    subscriptions = asked()
+    subscriptions.accept(Acknowledged(request_id="1"))
+    assert left_alone(subscriptions, 100, overdue=True) == [TRADE_A]
+    subscriptions.accept(Acknowledged(request_id=str(TRADE_A)))
+    assert subscriptions.unanswered == (BEATS,)
+
+
+def test_a_refusal_of_a_symbol_is_of_all_its_topics_that_were_not_granted():
+    subscriptions = asked()
+    subscriptions.accept(Acknowledged(topics=(TRADE_A,)))
+    subscriptions.refuse(Refused(reason="unknown", topic=Topic("", "A")))
+    assert subscriptions.errors(overdue=False) == [FeedError(BOOK_A, "refused: unknown")]
+    assert subscriptions.unanswered == (BOOK_B, BEATS)

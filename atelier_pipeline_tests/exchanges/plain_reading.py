@@ -112,14 +112,11 @@ def bybit_reply(frame: dict[str, Any]) -> list[Event]:
         return [Heartbeat()]
     if frame["success"]:
         return [Acknowledged(request_id=frame.get("req_id"))]
-    topic = frame["ret_msg"].replace("[", ":").rstrip("]").rsplit(":", 1)[1]
-    return [
-        Refused(
-            reason=frame["ret_msg"],
-            request_id=frame.get("req_id"),
-            topic=Topic(*topic.rsplit(".", 1)),
-        )
-    ]
+    named = frame["ret_msg"].replace("[", ":").rstrip("]").rsplit(":", 1)[1]
+    topic, request_id = Topic(*named.rsplit(".", 1)), frame.get("req_id")
+    if frame["ret_msg"].startswith("error:already subscribed"):
+        return [Acknowledged(request_id=request_id, topics=(topic,))]
+    return [Refused(reason=frame["ret_msg"], request_id=request_id, topic=topic)]
 
 
 def coinbase(text: bytes, ts_recv: int) -> list[Event]:
@@ -184,7 +181,9 @@ def coinbase_exchange(text: bytes, ts_recv: int) -> list[Event]:
     if frame["type"] == "ticker":
         return []
     if frame["type"] == "error":
-        return [Refused(reason=f"{frame['message']}: {frame['reason']}")]
+        reason = f"{frame['message']}: {frame['reason']}"
+        product, is_named, _ = frame["reason"].partition(" is not a valid product")
+        return [Refused(reason=reason, topic=Topic("", product) if is_named else None)]
     if frame["type"] == "subscriptions":
         topics = [
             Topic("level2_batch" if channel["name"] == "level2_50" else channel["name"], product)

@@ -312,7 +312,6 @@ def test_an_ack_is_known_by_its_request_id(exchange: Exchange, ret_msg: str):
             "error:handler not found,topic:orderbook.50.NOPEUSDT",
             Topic("orderbook.50", "NOPEUSDT"),
         ),
-        ("error:already subscribed,topic:publicTrade.ETHUSDT", Topic("publicTrade", "ETHUSDT")),
         ("error:handler not found,topic:tickers.BTC-26MAR27", Topic("tickers", "BTC-26MAR27")),
         ("Invalid symbol :[orderbook.50.NOSUCHSYM]", Topic("orderbook.50", "NOSUCHSYM")),
         ("error:invalid op", None),
@@ -334,6 +333,14 @@ def test_a_refusal_keeps_the_exchange_s_words_and_the_topic_they_name(
     del reply["req_id"]
     refused = Refused(reason=ret_msg, topic=topic)
     assert SPOT.decode(msgspec.json.encode(reply), NOW) == [refused]
+
+
+def test_what_is_subscribed_already_is_accepted():
+    text = "error:already subscribed,topic:publicTrade.ETHUSDT"
+    reply = {"success": False, "ret_msg": text, "req_id": "e1", "op": "subscribe"}
+    topics = (Topic("publicTrade", "ETHUSDT"),)
+    accepted = Acknowledged(request_id="e1", topics=topics)
+    assert LINEAR.decode(msgspec.json.encode(reply), NOW) == [accepted]
 
 
 @BOTH

@@ -225,6 +225,9 @@ def test_a_data_frame_without_its_number_is_refused():
 def test_an_error_has_neither_channel_nor_number():
     frame = b'{"type":"error","message":"authentication failure"}'
     assert EXCHANGE.decode(frame, NOW) == [Refused(reason="authentication failure")]
+    reason = "failed to subscribe: NOPE-USD is not a valid product"
+    frame = f'{{"type":"error","message":"{reason}"}}'.encode()
+    assert EXCHANGE.decode(frame, NOW) == [Refused(reason=reason, topic=Topic("", "NOPE-USD"))]
 
 
 def test_one_frame_is_sent_per_channel_and_heartbeats_keep_the_connection_open():

@@ -144,18 +144,23 @@ def test_an_ack_of_nothing_left_accepts_nothing(channels: bytes):
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
+    ("fields", "refused"),
     [
         (
-            {"message": "Failed to subscribe", "reason": "X is not a valid product"},
-            "Failed to subscribe: X is not a valid product",
+            {"message": "Failed to subscribe", "reason": "X-USDC is not a valid product"},
+            Refused(
+                reason="Failed to subscribe: X-USDC is not a valid product",
+                topic=Topic("", "X-USD"),
+            ),
         ),
-        ({"message": "ErrSlowConsume"}, "ErrSlowConsume"),
+        ({"message": "ErrSlowConsume"}, Refused(reason="ErrSlowConsume")),
     ],
 )
-def test_an_error_is_refused_in_the_exchange_s_words(fields: dict[str, str], reason: str):
+def test_an_error_is_refused_in_the_exchange_s_words_with_the_product_they_name(
+    fields: dict[str, str], refused: Refused
+):
     payload = msgspec.json.encode({"type": "error"} | fields)
-    assert EXCHANGE.decode(payload, NOW) == [Refused(reason=reason)]
+    assert EXCHANGE.decode(payload, NOW) == [refused]
 
 
 def test_one_frame_subscribes_to_channels_that_need_no_key_and_to_heartbeats():

@@ -222,6 +222,21 @@ def test_an_accepted_unsubscription_does_not_pass_for_a_subscription():
     assert EXCHANGE.decode(msgspec.json.encode(ack), NOW) == []
 
 
+def test_a_refused_unsubscription_costs_nothing():
+    reply = {"error": "Subscription Not Found", "method": "unsubscribe", "success": False}
+    assert EXCHANGE.decode(msgspec.json.encode(reply), NOW) == []
+
+
+def test_what_is_subscribed_already_is_accepted():
+    reply = {
+        "error": "Already subscribed",
+        "method": "subscribe",
+        "req_id": 3,
+        "success": False,
+    }
+    assert EXCHANGE.decode(msgspec.json.encode(reply), NOW) == [Acknowledged(request_id="3")]
+
+
 @pytest.mark.parametrize(
     ("reply", "refused"),
     [

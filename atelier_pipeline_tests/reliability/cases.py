@@ -1,6 +1,6 @@
 """The cases of the matrix: what goes wrong, and what each exchange lets a capture know of it."""
 
-from atelier_pipeline_tests.reliability.matrix import Case, everywhere
+from atelier_pipeline_tests.reliability.matrix import EVERY, Case, everywhere
 from atelier_pipeline_tests.reliability.virtual import FRAME_BYTES
 
 BYBIT = ("bybit", "bybit_spot")
@@ -250,6 +250,18 @@ CASES = (
             **everywhere("*.* late_start@"),
             **everywhere("*.orderbooks late_start@", "coinbase", "kraken"),
         },
+    ),
+    Case(
+        "the subscription of a symbol is refused",
+        {"what": "refuse", "after_secs": 0, "count": 0},
+        everywhere("A.* rejected"),
+        unhealed=EVERY,
+    ),
+    Case(
+        "the subscription of a symbol is never heard",
+        {"what": "ignore", "after_secs": 0, "count": 0},
+        everywhere("*.* late_start@"),
+        unhealed=tuple(name for name in EVERY if name != "coinbase_exchange"),
     ),
     Case(
         "the answer to the subscription is lost",

@@ -51,7 +51,7 @@ class Case:
         expected: by exchange, what the ledger says; an exchange that is missing has no such fault.
         unseen: by exchange where nothing in the frames can show it, why.
         of_symbol: whether it strikes A alone.
-        heals: whether A's book is whole at the window's end.
+        unhealed: the exchanges where A's book is not whole at the window's end.
         secs: length of the window.
         collect: settings of the collector.
     """
@@ -61,7 +61,7 @@ class Case:
     expected: dict[str, str]
     unseen: dict[str, str] = field(default_factory=dict)
     of_symbol: bool = True
-    heals: bool = True
+    unhealed: tuple[str, ...] = ()
     secs: int = 8
     collect: dict[str, Any] = field(default_factory=dict)
 

@@ -147,7 +147,7 @@ class _Link:
 
     def __init__(self, number: int, share: Share, market: Market, capture: "Capture") -> None:
         self.number = number
-        self.subscriptions = Subscriptions(share.requests)
+        self.subscriptions = Subscriptions(share.requests, share.alone)
         self.repairs: Repairs | None = None
         self.is_open = self.is_cut = False
         self._market = market
@@ -200,9 +200,12 @@ class _Link:
         self._session.close()
         self.is_open = False
 
+    @property
+    def is_overdue(self) -> bool:
+        return self._market.now - self._opened_ns > ANSWER_TIMEOUT_SECS * NS_PER_SEC
+
     def errors(self) -> list[Any]:
-        overdue = self._market.now - self._opened_ns > ANSWER_TIMEOUT_SECS * NS_PER_SEC
-        return self.subscriptions.errors(overdue=overdue)
+        return self.subscriptions.errors(overdue=self.is_overdue)
 
     def _take(self, sent: Iterable[Outgoing]) -> None:
         for message in sent:
@@ -322,6 +325,7 @@ class Capture:
             self._lane.streams()
             self._delays = delays_secs(self.collector.reconnect, random.Random(1))  # noqa: S311
         broken = {book.symbol for book in sight.broken if book.connection == self._link.number}
+        self._lane.insist(now_ns / NS_PER_SEC)
         self._lane.mend(now_ns / NS_PER_SEC, broken, self._listener.is_whole)
 
     def _lose(self, reason: str, now_ns: int) -> None:

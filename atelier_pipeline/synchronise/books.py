@@ -4,13 +4,13 @@ Messages stay in order of arrival. A message's time is the largest time of any m
 likewise its receipt: both only grow, so that the messages before a tick are the first ones of all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atelier_pipeline.market.book import BookColumns, changes_of
-from atelier_pipeline.market.book_kernel import empty_sides, with_room
+from atelier_pipeline.market.book_kernel import Sides, empty_sides, with_room
 from atelier_pipeline.synchronise.book_columns import joined_columns, later_columns
 from atelier_pipeline.synchronise.feeds import (
     ALWAYS,
@@ -23,6 +23,7 @@ from atelier_pipeline.synchronise.grid import Grid, tick_after
 from atelier_pipeline.synchronise.level_rows import LastMessages, level_rows
 from atelier_pipeline.synchronise.losses import BookLosses, covered
 from atelier_pipeline.synchronise.sampling import Cursor, Depths, Levels, sample
+from atelier_pipeline.synchronise.saving import SavedBook, packed, unpacked
 from atelier_pipeline.synchronise.settings import SyncSettings
 
 _FIRST_CAPACITY = 1024
@@ -124,6 +125,25 @@ class BookFeed:
         recv = np.maximum.accumulate(np.maximum(columns.ts_recv, self._newest[1]))
         self._newest = (int(time[-1]), int(recv[-1]))
         self._pending.append(_Messages(columns, time, recv, ~opening))
+
+    def saved(self) -> SavedBook:
+        """Its state."""
+        pending = _joined(self._pending)
+        return SavedBook(
+            sides=tuple(packed(array) for array in self._sides),
+            trail=tuple(packed(getattr(self._trail, part.name)) for part in fields(_Trail)),
+            newest=self._newest,
+            columns=tuple(packed(getattr(pending.columns, p.name)) for p in fields(BookColumns)),
+            times=tuple(packed(array) for array in (pending.time, pending.recv, pending.is_event)),
+        )
+
+    def restore(self, saved: SavedBook) -> None:
+        """Go on from a state."""
+        self._sides = Sides(*(unpacked(array) for array in saved.sides))
+        self._trail = _Trail(*(unpacked(array) for array in saved.trail))
+        self._newest = saved.newest
+        columns = BookColumns(*(unpacked(array) for array in saved.columns))
+        self._pending = [_Messages(columns, *(unpacked(array) for array in saved.times))]
 
     def take(self, grid: Grid, lateness: Lateness, losses: BookLosses) -> BookTicks:
         """Gives the ticks their books and forgets the messages that these rest on."""

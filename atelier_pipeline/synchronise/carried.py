@@ -21,6 +21,7 @@ from atelier_pipeline.synchronise.feeds import (
     with_grid_ts,
 )
 from atelier_pipeline.synchronise.grid import Grid, tick_after
+from atelier_pipeline.synchronise.saving import packed_table, unpacked_table
 from atelier_pipeline.synchronise.settings import Clock
 
 
@@ -57,6 +58,14 @@ class CarriedFeed:
     def feed(self, table: pa.Table) -> None:
         """Takes in changes, in any order of time; schema RAW. An `opening` row is no event."""
         self._pending.append(table)
+
+    def saved(self) -> bytes:
+        """Its state."""
+        return packed_table(pa.concat_tables(self._pending))
+
+    def restore(self, saved: bytes) -> None:
+        """Go on from a state."""
+        self._pending = [unpacked_table(saved, self._raw)]
 
     def take(self, grid: Grid, lateness: Lateness) -> CarriedTicks:
         """Gives the ticks their states and forgets what a later change has replaced."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.synchronise.feeds import NEVER
 from atelier_pipeline.synchronise.grid import Grid, tick_after
+from atelier_pipeline.synchronise.saving import SavedEmission
 from atelier_pipeline.synchronise.settings import SyncSettings
 
 
@@ -50,6 +51,20 @@ class LiveEmission:
     def rest(self) -> Grid:
         """The ticks up to the period, complete or not, of the newest event of any feed."""
         return self._up_to(tick_after(self._newest, self._period_ns))
+
+    def saved(self) -> SavedEmission:
+        """Its state."""
+        return SavedEmission(
+            first=self._first,
+            newest=self._newest,
+            newest_driving=self._newest_driving,
+            next_ns=self._next_ns,
+        )
+
+    def restore(self, saved: SavedEmission) -> None:
+        """Go on from a state."""
+        self._first, self._next_ns = saved.first, saved.next_ns
+        self._newest, self._newest_driving = saved.newest, saved.newest_driving
 
     def _up_to(self, last_ns: int) -> Grid:
         if self._next_ns is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from atelier_pipeline.synchronise.feeds import FeedTicks, Lateness, clock_column
 from atelier_pipeline.synchronise.gathered import GatheredFeed
 from atelier_pipeline.synchronise.grid import Grid, tick_after
 from atelier_pipeline.synchronise.losses import Losses
+from atelier_pipeline.synchronise.saving import VERSION, SavedEngine, from_bytes, to_bytes
 from atelier_pipeline.synchronise.settings import SyncSettings
 from atelier_pipeline.synchronise.snapshots import snapshot_rows
 
@@ -75,6 +77,8 @@ class MarketSynchronizer:
         self.refused = dict.fromkeys(captured, 0)
         self.late = dict.fromkeys(captured, 0)
         self._settings = settings
+        self._window = window
+        self._cut_depth = cut_depth
         self._market = (exchange, symbol)
         self._grid = None if window is None else Grid.of_window(window, settings.period_ns)
         self._emission = LiveEmission(settings)
@@ -124,6 +128,48 @@ class MarketSynchronizer:
         rows = self._rows(self._grid or self._emission.rest(), gaps)
         self._is_final = True
         return rows
+
+    def save(self) -> bytes:
+        """The state: an engine made from it by `resume` gives the rows that this one would give."""
+        exchange, symbol = self._market
+        feeds = {**self._gathered, **self._carried}
+        saved = SavedEngine(
+            version=VERSION,
+            settings=self._settings,
+            exchange=exchange,
+            symbol=symbol,
+            datasets=tuple(self.refused),
+            window=self._window,
+            cut_depth=self._cut_depth,
+            refused=self.refused,
+            late=self.late,
+            is_final=self._is_final,
+            emission=self._emission.saved(),
+            book=self._book.saved(),
+            pending={dataset: feed.saved() for dataset, feed in feeds.items()},
+        )
+        return to_bytes(saved)
+
+    @classmethod
+    def resume(cls, state: bytes) -> Self:
+        """The engine whose state `save` gave; SettingsError for other bytes."""
+        saved = from_bytes(state)
+        engine = cls(
+            saved.settings,
+            exchange=saved.exchange,
+            symbol=saved.symbol,
+            datasets=saved.datasets,
+            window=saved.window,
+            cut_depth=saved.cut_depth,
+        )
+        engine.refused.update(saved.refused)
+        engine.late.update(saved.late)
+        engine._is_final = saved.is_final
+        engine._emission.restore(saved.emission)
+        engine._book.restore(saved.book)
+        for dataset, feed in {**engine._gathered, **engine._carried}.items():
+            feed.restore(saved.pending[dataset])
+        return engine
 
     def _feed_book(self, columns: BookColumns, opening: NDArray[np.bool_]) -> None:
         times = self._book.times_of(columns)[~opening]

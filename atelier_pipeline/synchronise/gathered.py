@@ -16,6 +16,7 @@ from atelier_pipeline.synchronise.feeds import (
     with_grid_ts,
 )
 from atelier_pipeline.synchronise.grid import Grid, tick_after
+from atelier_pipeline.synchronise.saving import packed_table, unpacked_table
 from atelier_pipeline.synchronise.settings import Clock
 
 
@@ -31,6 +32,14 @@ class GatheredFeed:
     def feed(self, table: pa.Table) -> None:
         """Takes in events, in any order of time; schema RAW."""
         self._pending.append(table.select(self._columns))
+
+    def saved(self) -> bytes:
+        """Its state."""
+        return packed_table(pa.concat_tables(self._pending))
+
+    def restore(self, saved: bytes) -> None:
+        """Go on from a state."""
+        self._pending = [unpacked_table(saved, self._pending[0].schema)]
 
     def take(self, grid: Grid, lateness: Lateness) -> FeedTicks:
         """Gives the ticks their events and forgets these and all earlier ones.

@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
@@ -69,6 +70,7 @@ def test_a_window_is_the_same_in_any_split(market, sync, cuts):
             opening = None
     rows, whole = split.finalize(market.gap_table()), synchronise(market, sync)
     assert_same(rows, whole)
+    assert split.finalize(market.gap_table()).snapshots.num_rows == 0
     assert rows.open_interest_before == whole.open_interest_before
 
 
@@ -78,7 +80,7 @@ def arrivals(market: Market) -> list[tuple]:
     return sorted(events, key=lambda pair: pair[1].ts_recv)
 
 
-def live(market: Market, sync: SyncSettings, cuts: list[int]) -> Synchronised:
+def live(market: Market, sync: SyncSettings, cuts: list[int], *, resumed=False) -> Synchronised:
     """Feeds runs of arrivals, and after each one asks for the rows that are ready."""
     worker = engine(market, sync)
     runs = pieces(arrivals(market), cuts)
@@ -92,6 +94,8 @@ def live(market: Market, sync: SyncSettings, cuts: list[int]) -> Synchronised:
                 worker.feed(dataset, raw_table(dataset, events))
         if following:
             parts.append(worker.drain(following[0][1].ts_recv, market.gap_table()))
+        if resumed:
+            worker = MarketSynchronizer.resume(worker.save())
     return joined([*parts, worker.finalize(market.gap_table())])
 
 
@@ -144,6 +148,55 @@ def test_a_live_row_without_late_events_is_the_row_of_the_window(market, sync, c
             assert row == same
 
 
+@settings(max_examples=60, deadline=None)
+@given(markets(), any_settings())
+def test_one_event_at_a_time_gives_the_rows_of_all_at_once(market, sync):
+    market = without_openings(market)
+    driver = DRIVERS.get(sync.mode)
+    assume(market.events and (driver is None or driver in market.events))
+    one_by_one = list(range(1, len(arrivals(market))))
+    assert_same(live(market, sync, one_by_one), live(market, sync, []))
+
+
+@settings(max_examples=60, deadline=None)
+@given(markets(), any_settings(), cuts)
+def test_an_engine_that_is_saved_and_resumed_goes_on_as_if_nothing_had_been(market, sync, cuts):
+    market = without_openings(market)
+    driver = DRIVERS.get(sync.mode)
+    assume(market.events and (driver is None or driver in market.events))
+    assert_same(live(market, sync, cuts, resumed=True), live(market, sync, cuts))
+
+
+@settings(max_examples=30, deadline=None)
+@given(markets(), any_settings())
+def test_a_window_that_is_saved_and_resumed_goes_on_as_if_nothing_had_been(market, sync):
+    worker = engine(market, sync, market.window)
+    for dataset, events in market.events.items():
+        worker.feed(dataset, raw_table(dataset, events, market.opening.get(dataset)))
+        counts = worker.refused, worker.late
+        worker = MarketSynchronizer.resume(worker.save())
+        assert (worker.refused, worker.late) == counts
+    assert_same(worker.finalize(market.gap_table()), synchronise(market, sync))
+    ended = MarketSynchronizer.resume(worker.save())
+    assert ended.finalize(market.gap_table()).snapshots.num_rows == 0
+
+
+@given(st.binary(max_size=40))
+def test_bytes_that_are_no_state_are_refused(data):
+    with pytest.raises(SettingsError, match="state"):
+        MarketSynchronizer.resume(data)
+
+
+def test_a_state_that_was_cut_or_is_of_another_version_is_refused():
+    state = engine(Market({Dataset.TRADES: []}), TIMED).save()
+    with pytest.raises(SettingsError, match="no state of a MarketSynchronizer"):
+        MarketSynchronizer.resume(state[:-10])
+    newer = msgspec.msgpack.encode({**msgspec.msgpack.decode(state), "version": 2})
+    with pytest.raises(SettingsError, match="version 2 can't be resumed by version 1"):
+        MarketSynchronizer.resume(newer)
+
+
+TIMED = SyncSettings(period_ns=PERIOD, mode=ClockMode.ExternalClock)
 SYNC = SyncSettings(period_ns=PERIOD, emission_delay_ns=DELAY)
 SNAPSHOT = book_message(T0 + 10 * MS, [(99.0, 1.0)], [(101.0, 1.0)], is_snapshot=True)
 

@@ -46,6 +46,12 @@ REMEMBERED_IDS = 200_000
 """Trade ids of one symbol by which a repeated trade is recognised."""
 
 
+DRAINS_PER_DELAY = 4
+LONGEST_PAUSE_NS = NS_PER_SEC
+"""Rows are asked for four times in the emission delay, but at least each second: asking for ten of
+them costs hardly more than for one."""
+
+
 class Line:
     """What both lines have in common; to be used by one thread at a time.
 
@@ -151,6 +157,9 @@ class MarketLine(Line):
         super().__init__(collector, window, publish)
         self._engines = {symbol: self._engine(symbol) for symbol in collector.symbols}
         self._period_ns = collector.sync.period_ns
+        delay_ns = sync_settings(collector, collector.symbols[0]).row_delay_ns
+        self._pause_ns = min(delay_ns // DRAINS_PER_DELAY, LONGEST_PAUSE_NS)
+        self._drained_ns = 0
         self._snapshot_topics = snapshot_topics(collector)
         self.snapshots.update(dict.fromkeys(self._snapshot_topics.values(), 0))
 
@@ -202,6 +211,9 @@ class MarketLine(Line):
             self.late[self._topics[feed]] += int(late.sum())
 
     def _move_on(self, received_ns: int) -> None:
+        if received_ns - self._drained_ns < self._pause_ns:
+            return
+        self._drained_ns = received_ns
         for symbol, engine in self._engines.items():
             self._hand_on(symbol, engine.drain(received_ns, self._ledger.gaps(symbol)))
 

@@ -16,7 +16,7 @@ from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import COMPUTE_POOL
 from atelier_pipeline.orchestration.ledger import Ledger
 from atelier_pipeline.orchestration.materialise import asset_key, materialised, measured
-from atelier_pipeline.orchestration.metadata import described
+from atelier_pipeline.orchestration.metadata import columns_of, described
 
 SYNC = {
     FileKind.ORDERBOOKS: "The order book at every tick at which it is known.",
@@ -48,6 +48,7 @@ def sync_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 deps=_made_from(kind),
                 description=text,
                 kinds={"parquet"},
+                metadata=columns_of(kind, Mode.SYNC),
                 automation_condition=follows(),
             )
             for kind, text in SYNC.items()
@@ -75,6 +76,7 @@ def aggregates_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition
         deps=[asset_key(Mode.SYNC, kind) for kind in SYNC],
         description="The 15 features of every tick, with the tick's quality.",
         kinds={"parquet"},
+        metadata=columns_of(FileKind.AGGREGATES, Mode.SYNC),
         partitions_def=partitions,
         automation_condition=follows(),
         pool=COMPUTE_POOL,

@@ -15,9 +15,17 @@ from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, parse_path
 from atelier_pipeline.lake.reader import window_dataset
 from atelier_pipeline.lake.writer import Written
 from atelier_pipeline.market.datasets import Dataset
-from atelier_pipeline.orchestration.curves import CURVES, loss_bands, points, time_span
+from atelier_pipeline.orchestration.curves import (
+    CURVES,
+    depth,
+    latencies,
+    loss_bands,
+    points,
+    share_of,
+    time_span,
+)
 from atelier_pipeline.orchestration.ledger import Ledger
-from atelier_pipeline.orchestration.plots import line_plot
+from atelier_pipeline.orchestration.plots import bar_plot, heat_map, line_plot
 
 Entry: TypeAlias = tuple[str, dg.MetadataValue[Any]]
 
@@ -41,12 +49,19 @@ def described(
         [
             *_sizes(files),
             *_span(places, kind, mode),
+            *_rates(places, kind, mode, own),
             *_losses(own),
             *_plots(places, kind, mode, own),
             *(_reception(own) if mode is Mode.RAW else ()),
             *_tables(files),
         ]
     )
+
+
+def columns_of(kind: FileKind, mode: Mode) -> dict[str, dg.TableSchema]:
+    """The columns of an asset's files, as Dagster shows them beside its lineage."""
+    columns = [dg.TableColumn(field.name, str(field.type)) for field in kind.schema(mode)]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
 
 
 def table_of(rows: pa.Table) -> dg.TableMetadataValue:
@@ -65,11 +80,25 @@ def _sizes(files: Sequence[Written]) -> Iterator[Entry]:
 
 
 def _span(places: Sequence[LakeFile], kind: FileKind, mode: Mode) -> Iterator[Entry]:
-    curve = CURVES.get((kind, mode))
-    span = time_span([place.path for place in places], curve.time) if curve else None
+    curves = CURVES.get((kind, mode))
+    span = time_span([place.path for place in places], curves[0].time) if curves else None
     if span:
         yield "first", _time(span[0])
         yield "last", _time(span[1])
+
+
+def _rates(
+    places: Sequence[LakeFile], kind: FileKind, mode: Mode, ledger: Ledger
+) -> Iterator[Entry]:
+    """Events of the window per second, and how often the book is known."""
+    if kind in _DATASETS and mode is Mode.RAW:
+        seconds = (ledger.window.end_ns - ledger.window.start_ns) / NS_PER_SEC
+        rate = round(ledger.total("events") / seconds, 3)
+        yield "events per second", dg.MetadataValue.float(rate)
+    if kind in {FileKind.SNAPSHOTS, FileKind.AGGREGATES}:
+        share = share_of([place.path for place in places], "book_valid")
+        if share is not None:
+            yield "valid book (%)", dg.MetadataValue.float(round(share * 100, 3))
 
 
 def _losses(ledger: Ledger) -> Iterator[Entry]:
@@ -93,13 +122,17 @@ def _reception(ledger: Ledger) -> Iterator[Entry]:
 def _plots(
     places: Sequence[LakeFile], kind: FileKind, mode: Mode, ledger: Ledger
 ) -> Iterator[Entry]:
-    curve = CURVES.get((kind, mode))
-    if curve is None:
-        return
     for place in places[:PLOTTED_FILES]:
         bands = loss_bands(ledger.of_file(place).gaps, ledger.window)
-        plot = line_plot(points(place.path, curve, ledger.window), bands)
-        yield f"{place.name}: {curve.label}", dg.MetadataValue.md(plot)
+        for curve in CURVES.get((kind, mode), ()):
+            plot = line_plot(points(place.path, curve, ledger.window), bands)
+            yield f"{place.name}: {curve.label}", dg.MetadataValue.md(plot)
+        if kind in _DATASETS and mode is Mode.RAW:
+            plot = bar_plot(latencies(place.path), "1 ms", "10 s")
+            yield f"{place.name}: latency", dg.MetadataValue.md(plot)
+        if (kind, mode) == (FileKind.ORDERBOOKS, Mode.SYNC):
+            plot = heat_map(depth(place.path, ledger.window))
+            yield f"{place.name}: size by level, asks above bids", dg.MetadataValue.md(plot)
 
 
 def _tables(files: Sequence[Written]) -> Iterator[Entry]:

@@ -31,6 +31,7 @@ from atelier_pipeline.orchestration.materialise import (
     materialised,
     measured,
 )
+from atelier_pipeline.orchestration.metadata import columns_of
 
 NS_PER_SEC = 1_000_000_000
 METRICS_NS = 15 * NS_PER_SEC
@@ -69,7 +70,12 @@ def raw_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         name="raw",
         group_name="raw",
         specs=[
-            dg.AssetSpec(asset_key(Mode.RAW, kind), description=text, kinds={"parquet"})
+            dg.AssetSpec(
+                asset_key(Mode.RAW, kind),
+                description=text,
+                kinds={"parquet"},
+                metadata=columns_of(kind, Mode.RAW),
+            )
             for kind, text in RAW.items()
         ],
         partitions_def=partitions,

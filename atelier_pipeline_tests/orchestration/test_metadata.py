@@ -9,7 +9,7 @@ from atelier_pipeline.lake.names import FileKind, Mode
 from atelier_pipeline.lake.writer import Written
 from atelier_pipeline.manifest import Collector, parse_collector
 from atelier_pipeline.orchestration.ledger import Ledger
-from atelier_pipeline.orchestration.metadata import SAMPLE_ROWS, described
+from atelier_pipeline.orchestration.metadata import SAMPLE_ROWS, columns_of, described
 from atelier_pipeline_tests.validate.small_lake import T0, SmallLake, window
 
 SECOND = 1_000_000_000
@@ -62,12 +62,14 @@ def test_raw_files_are_described_by_size_span_losses_and_reception(small: tuple[
     metadata = described(FileKind.ORDERBOOKS, Mode.RAW, files, ledger)
     tables = {name: metadata.pop(name) for name in ("sample", "written")}
     plot = metadata.pop("BTC-USD: level changes per second")
+    assert isinstance(metadata.pop("BTC-USD: latency"), dg.MarkdownMetadataValue)
     assert {name: value.value for name, value in metadata.items()} == {
         "rows": 14,
         "bytes": files[1].bytes,
         "files": 1,
         "first": T0 / SECOND - 0.03,
         "last": T0 / SECOND + 1.74,
+        "events per second": 7.0,
         "losses": 1,
         "losses by cause": "1 sequence",
         "latency p50 (ms)": 20.0,
@@ -136,3 +138,29 @@ def test_a_dataset_that_the_exchange_does_not_offer_has_no_files(small: tuple[Sm
         "files": 0,
         "losses": 0,
     }
+
+
+def test_aggregates_show_mid_price_spread_and_the_share_of_valid_books(
+    small: tuple[SmallLake, Path],
+):
+    ledger = Ledger.read(small[1], collector(), window())
+    metadata = described(FileKind.AGGREGATES, Mode.SYNC, written(small, "aggregates"), ledger)
+    assert metadata["valid book (%)"].value == 90.0
+    pictures = [k for k, v in metadata.items() if isinstance(v, dg.MarkdownMetadataValue)]
+    assert pictures == ["BTC-USD: mid price", "BTC-USD: spread"]
+
+
+def test_synchronised_books_show_their_best_bid_and_a_map_of_their_depth(
+    small: tuple[SmallLake, Path],
+):
+    ledger = Ledger.read(small[1], collector(), window())
+    metadata = described(FileKind.ORDERBOOKS, Mode.SYNC, written(small, "orderbooks_sync"), ledger)
+    pictures = [k for k, v in metadata.items() if isinstance(v, dg.MarkdownMetadataValue)]
+    assert pictures == ["BTC-USD: best bid", "BTC-USD: size by level, asks above bids"]
+
+
+def test_an_asset_has_the_columns_of_its_files():
+    (schema,) = columns_of(FileKind.TRADES, Mode.SYNC).values()
+    assert [(column.name, column.type) for column in schema.columns] == [
+        (field.name, str(field.type)) for field in FileKind.TRADES.schema(Mode.SYNC)
+    ]

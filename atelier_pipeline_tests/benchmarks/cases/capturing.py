@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from atelier_pipeline.capture import CaptureLimits, CaptureProgress, capture_window
 from atelier_pipeline.capture.connection import Connection, Line
 from atelier_pipeline.capture.frames import FrameQueue
+from atelier_pipeline.capture.listener import Listener
 from atelier_pipeline.capture.recorder import Recorder
 from atelier_pipeline.capture.shares import shares
 from atelier_pipeline.lake.journal import JournalMeta
@@ -58,6 +59,7 @@ def captured(
     At `rate` messages a second; 0 = as fast as they are taken.
     """
     collector = collector_for(EXCHANGE, frames)
+    Listener(collector).warm_up()
     with tempfile.TemporaryDirectory(dir=folder) as place, _served(frames, count, rate) as url:
         is_enough, on_progress = _until(count)
         with watch:

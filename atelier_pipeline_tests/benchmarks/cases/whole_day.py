@@ -1,5 +1,7 @@
 """A generated symbol-day in a lake: written, synchronised, aggregated and judged by windows."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from atelier_pipeline import pipeline
@@ -46,14 +48,19 @@ def synchronised(watch: Stopwatch, lake: str, count: int, minutes: int) -> dict[
     return watch.sample(rows, raw_rows=raw)
 
 
-def validated(watch: Stopwatch, lake: str, count: int, minutes: int) -> dict[str, float]:
-    """Raw files → sync files → aggregates, each judged by its rules; an amount of windows."""
+def validated(
+    watch: Stopwatch, lake: str, count: int, minutes: int, at_once: int = 1
+) -> dict[str, float]:
+    """Raw files → sync files → aggregates, each judged by its rules; an amount of windows.
+
+    `at_once` windows are worked on at the same time, as several runs would do.
+    """
     day = windows(minutes)[:count]
-    _judged(Path(lake), day[:1], {})
-    secs: dict[str, float] = {}
-    with watch:
-        findings = _judged(Path(lake), day, secs)
-    failed = sum(not finding.passed for finding in findings)
+    _judged(Path(lake), day[0])
+    with watch, ThreadPoolExecutor(at_once) as pool:
+        judged = list(pool.map(partial(_judged, Path(lake)), day))
+    failed = sum(not finding.passed for findings, _ in judged for finding in findings)
+    secs = {name: sum(each[name] for _, each in judged) for name in judged[0][1]}
     return watch.sample(count, failed=failed, **secs)
 
 
@@ -75,25 +82,18 @@ def _synchronise(lake: Path, day: list[Window]) -> int:
     return sum(file.rows for result in results for file in result.files)
 
 
-def _judged(lake: Path, day: list[Window], secs: dict[str, float]) -> list[Finding]:
-    """The findings; `secs` gets the time of each stage."""
-    target, findings = (collector(), _settings(lake)), list[Finding]()
-    for window in day:
-        for name, stage in _line(*target, window, findings).items():
-            with Stopwatch() as watch:
-                stage()
-            secs[f"{name}_secs"] = secs.get(f"{name}_secs", 0.0) + watch.secs
-    return findings
-
-
-def _line(plan, settings: Settings, window: Window, findings: list[Finding]):
-    def judge(stage: Stage) -> None:
-        findings.extend(pipeline.validate(stage, plan, window, settings))
-
-    return {
-        "judge_raw": lambda: judge(Stage.RAW),
-        "synchronise": lambda: pipeline.synchronise(plan, window, settings),
-        "judge_sync": lambda: judge(Stage.SYNC),
-        "aggregate": lambda: pipeline.aggregate(plan, window, settings),
-        "judge_aggregates": lambda: judge(Stage.AGGREGATES),
-    }
+def _judged(lake: Path, window: Window) -> tuple[list[Finding], dict[str, float]]:
+    """What the rules find in a window, and the time that each stage took."""
+    target, findings = (collector(), window, _settings(lake)), list[Finding]()
+    secs: dict[str, float] = {}
+    for name, stage in (
+        ("judge_raw", lambda: findings.extend(pipeline.validate(Stage.RAW, *target))),
+        ("synchronise", lambda: pipeline.synchronise(*target)),
+        ("judge_sync", lambda: findings.extend(pipeline.validate(Stage.SYNC, *target))),
+        ("aggregate", lambda: pipeline.aggregate(*target)),
+        ("judge_aggregates", lambda: findings.extend(pipeline.validate(Stage.AGGREGATES, *target))),
+    ):
+        with Stopwatch() as watch:
+            stage()
+        secs[f"{name}_secs"] = watch.secs
+    return findings, secs

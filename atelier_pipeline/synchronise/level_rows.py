@@ -12,7 +12,7 @@ from atelier_pipeline.synchronise.feeds import timestamps
 from atelier_pipeline.synchronise.sampling import Levels
 
 _BLOCK_ROWS = 1 << 16
-_SIDES = np.frombuffer(b"askbid", np.uint8).reshape(2, 3)
+_SIDES = np.array([b"ask", b"bid"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def constant_column(value: str, rows: int) -> "pa.ChunkedArray[pa.StringScalar]"
 def _side_column(is_bid: NDArray[np.bool_]) -> pa.StringArray:
     """`bid` or `ask` per row: both have three letters, so that offsets need no look at the rows."""
     offsets = 3 * np.arange(len(is_bid) + 1, dtype=np.int32)
-    letters = _SIDES[is_bid.astype(np.intp)]
+    letters = _SIDES.take(is_bid.view(np.int8)).view(np.uint8)
     return pa.StringArray.from_buffers(
         len(is_bid), pa.py_buffer(offsets.data), pa.py_buffer(letters.data)
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from atelier_pipeline.lake.recordings import read_recording
+from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.simulator import frames as simulated_frames
 
 Frame: TypeAlias = tuple[int, bytes]
@@ -89,9 +90,14 @@ def read_frames(path: Path) -> Iterator[Frame]:
 
 
 def _simulated(exchange: str, count: int) -> list[Frame]:
-    wanted = {"depth": DEPTHS[exchange]} if exchange in _WITH_DEPTHS else {}
-    symbols = _SIMULATED[exchange]
-    frames = simulated_frames(exchange, symbols, duration_s=1e6, rate=50, **wanted)
+    frames = simulated_frames(
+        exchange,
+        _SIMULATED[exchange],
+        datasets=(Dataset.ORDERBOOKS, Dataset.TRADES),
+        depth=DEPTHS[exchange] if exchange in _WITH_DEPTHS else None,
+        duration_s=1e6,
+        rate=50,
+    )
     return list(islice(frames, count))
 
 

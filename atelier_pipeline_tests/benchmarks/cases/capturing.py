@@ -127,11 +127,12 @@ async def _forget(queue: FrameQueue) -> None:
 
 def _sample(watch: Stopwatch, journal: Path, count: int, **facts: float) -> dict[str, float]:
     """Seconds from the first frame's receipt to the last one's; `lost` = sent but not journaled."""
+    sample = watch.sample(count, **facts)
     journaled = pa.Table.from_batches(read_journal(journal).batches)
     is_market = [payload.startswith(MARKET) for payload in journaled["payload"].to_pylist()]
     times = journaled["ts_recv"].cast(pa.int64()).to_numpy()[np.array(is_market, np.bool_)]
-    sample = watch.sample(count, lost=count - len(times), **facts)
-    return {**sample, "secs": (times[-1] - times[0]).item() / NS_PER_SEC}
+    secs = (times[-1] - times[0]).item() / NS_PER_SEC
+    return {**sample, "secs": secs, "lost": count - len(times)}
 
 
 def _until(count: int) -> tuple[Callable[[], bool], Callable[[CaptureProgress], None]]:

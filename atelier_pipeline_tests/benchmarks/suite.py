@@ -7,9 +7,7 @@ from pathlib import Path
 from atelier_pipeline_tests.benchmarks.measure import Case, Series, interleaved, ours, peer
 from atelier_pipeline_tests.benchmarks.recorded import (
     RECORDINGS,
-    frames_of,
     recordings,
-    write_frames,
 )
 from atelier_pipeline_tests.benchmarks.results import Growth, Point, Results
 
@@ -105,7 +103,8 @@ class Bench:
         """A file of at least `count` frames of an exchange."""
         path = self.folder / f"{exchange}-{count}.frames"
         if not path.exists():
-            write_frames(path, frames_of(exchange, count, recordings()))
+            common = {"exchange": exchange, "count": count, "path": str(path)}
+            self.measure(ours("frames", "recording", "written", **common), rounds=1)
         return str(path)
 
 
@@ -281,8 +280,8 @@ def catalog(bench: Bench) -> None:
         case = ours(label, "catalog", "asked", **common, table=table, column=column)
         [series] = bench.measure(case)
         bench.results.add("queries", series)
-        rows = f"{series.median('rows'):,.0f} rows"
-        bench.results.at_most(f"DuckDB: {label}", 20, 1000 / series.rate, "ms", rows)
+        rows = f"of processor time; {series.median('rows'):,.0f} rows"
+        bench.results.at_most(f"DuckDB: {label}", 20, 1000 / series.cpu_rate, "ms", rows)
     case = ours("catalog made anew", "catalog", "rebuilt", **common, files=sizes.files)
     [series] = bench.measure(case)
     first = f"the first count over all of them {series.median('first_secs'):.2f} s"

@@ -17,6 +17,7 @@ from atelier_pipeline_tests.benchmarks.cases import (
     catalog,
     decoding,
     growth,
+    recording,
     starting,
     trades,
     whole_day,
@@ -25,7 +26,12 @@ from atelier_pipeline_tests.benchmarks.market_day import market_day
 from atelier_pipeline_tests.benchmarks.market_frames import bybit_frames
 from atelier_pipeline_tests.benchmarks.measure import Case, Sample, Series, ratio
 from atelier_pipeline_tests.benchmarks.page import BEGIN, END, markdown, put
-from atelier_pipeline_tests.benchmarks.recorded import RECORDINGS, frames_of, write_frames
+from atelier_pipeline_tests.benchmarks.recorded import (
+    RECORDINGS,
+    frames_of,
+    read_frames,
+    write_frames,
+)
 from atelier_pipeline_tests.benchmarks.results import Results
 from atelier_pipeline_tests.benchmarks.stopwatch import Stopwatch
 from atelier_pipeline_tests.benchmarks.suite import QUICK, Bench
@@ -53,6 +59,13 @@ def assert_is_sample(sample, amount, **facts):
     assert min(sample["secs"], sample["peak_mib"]) > 0
     assert json.loads(json.dumps(sample)) == sample
     assert {name: sample[name] for name in facts} == facts
+
+
+def test_frames_are_made_for_the_other_cases(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording, "recordings", lambda: None)
+    path = tmp_path / "made.frames"
+    assert_is_sample(recording.written(Stopwatch(), "kraken", 20, str(path)), 20)
+    assert list(read_frames(path)) == frames_of("kraken", 20, None)
 
 
 def test_frames_of_every_exchange_become_checked_events_and_raw_files(frames, tmp_path):
@@ -141,7 +154,6 @@ def canned(cases, rounds):
 
 def test_the_suite_names_cases_that_exist_and_judges_every_target(tmp_path, monkeypatch):
     monkeypatch.setattr(suite, "interleaved", canned)
-    monkeypatch.setattr(suite, "frames_of", lambda *_: [])
     results = Bench(tmp_path, QUICK, None, lambda _: None).run()
     assert [verdict.target for verdict in results.verdicts if "bytes" not in verdict.target] == [
         "≥ 0.85 of its speed",

@@ -36,7 +36,10 @@ from atelier_pipeline.lake.storage import (
     remove_folder,
     swap_folders,
 )
-from atelier_pipeline.lake.writer import write_batches
+from atelier_pipeline.lake.writer import ROWS_PER_GROUP, write_batches
+
+GATHERED_ROWS = 1 << 16
+"""Windows of fewer rows share a row group: what each group says of its columns has a price."""
 
 STAGED = ".staged"
 """How the hidden name of a folder ends that is being built, or that was swapped out."""
@@ -164,9 +167,32 @@ def _merge(files: Sequence[LakeFile], staged: Path) -> None:
     whole = staged / day_name([file.path.name for file in files])
     pieces = [Piece(f.path.name, count_rows(f.path), read_notes(f.path)) for f in files]
     footer = _day_footer(pieces)
-    rows = (batch for file in files for batch in iterate(file.path))
-    write_batches(rows, whole, footer, notes={PIECES_KEY: to_note(pieces, to_text(footer))})
+    notes = {PIECES_KEY: to_note(pieces, to_text(footer))}
+    for fewest in (GATHERED_ROWS, 1):
+        rows = (batch for file in files for batch in iterate(file.path))
+        groups = row_groups([piece.rows for piece in pieces], fewest)
+        written = write_batches(rows, whole, footer, notes=notes, groups=groups)
+        if written.bytes <= sum(file.path.stat().st_size for file in files):
+            break
     _prove(whole, pieces)
+
+
+def row_groups(pieces: Iterable[int], fewest: int) -> Iterator[int]:
+    """The rows of each row group, given those of each piece.
+
+    Groups end where pieces end, so that a window is read by itself and keeps the dictionaries that
+    made it small; pieces of fewer rows are gathered until there are `fewest`.
+    """
+    gathered = 0
+    for rows in pieces:
+        if gathered and gathered + rows > ROWS_PER_GROUP:
+            yield gathered
+            gathered = 0
+        gathered += rows
+        if gathered >= fewest:
+            whole, rest = divmod(gathered, ROWS_PER_GROUP)
+            yield from [*[ROWS_PER_GROUP] * whole, *([rest] if rest else [])]
+            gathered = 0
 
 
 def _split(files: Sequence[LakeFile], staged: Path) -> None:

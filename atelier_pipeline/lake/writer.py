@@ -1,5 +1,6 @@
 """The one way to write a Parquet file: schema checked, footer complete, same rows same bytes."""
 
+import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from atelier_pipeline.lake.pieces import day_open
 from atelier_pipeline.lake.source import claim_lake
 from atelier_pipeline.lake.storage import put_file
 
-_ROWS_PER_GROUP = 1 << 20
+ROWS_PER_GROUP = 1 << 20
 _FRAMES_PER_GROUP = 1 << 14
 """Frames are large: a group of them is about 10 MB."""
 
@@ -67,13 +68,15 @@ def write_batches(
     *,
     replace: bool = True,
     notes: Mapping[str, str] | None = None,
+    groups: Iterable[int] | None = None,
 ) -> Written:
     """As `write_table`, for rows that come piece by piece; how they are cut changes no byte.
 
-    `notes` are further keys for the Parquet footer.
+    `notes` are further keys for the Parquet footer. `groups` are the numbers of rows, none of them
+    more than ROWS_PER_GROUP, of the first row groups; those after them are as large as may be.
     """
     name = parse_name(path.name)
-    body = _Body(batches, name, footer, notes or {})
+    body = _Body(batches, name, footer, notes or {}, groups or ())
     with _checked_place(path, name, footer):
         size = put_file(path, body.write, replace=replace)
     return Written(path, body.rows, size, body.content_hash)
@@ -88,17 +91,20 @@ class _Body:
         name: FileName,
         footer: Footer,
         notes: Mapping[str, str],
+        groups: Iterable[int],
     ) -> None:
         self._batches, self._name, self._footer, self._notes = batches, name, footer, notes
+        self._groups = groups
         self.rows = 0
         self.content_hash = ""
 
     def write(self, file: BinaryIO) -> None:
         schema, kind = self._name.schema, self._name.kind
-        size = _FRAMES_PER_GROUP if kind is FileKind.FRAMES else _ROWS_PER_GROUP
+        size = _FRAMES_PER_GROUP if kind is FileKind.FRAMES else ROWS_PER_GROUP
+        sizes = itertools.chain(self._groups, itertools.repeat(size))
         hasher = ContentHasher(schema)
         with pq.ParquetWriter(file, schema, **_options(schema, self._name.mode, size)) as writer:
-            for group in _groups(_checked(self._batches, schema, self._name), size):
+            for group in _groups(_checked(self._batches, schema, self._name), sizes):
                 for batch in group.to_batches():
                     hasher.update(batch)
                 writer.write_table(group, row_group_size=size)
@@ -161,10 +167,10 @@ def _kind(field: "pa.Field[Any]") -> str:
     return f"{field.type}{'' if field.nullable else ' not null'}"
 
 
-def _groups(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
-    """The same rows in tables of `size` rows, the last one shorter, each in one piece."""
+def _groups(tables: Iterable[pa.Table], sizes: Iterator[int]) -> Iterator[pa.Table]:
+    """The same rows in tables of `sizes` rows, the last one shorter, each in one piece."""
     waiting: list[pa.Table] = []
-    rows = 0
+    rows, size = 0, next(sizes)
     for table in tables:
         waiting.append(table)
         rows += table.num_rows
@@ -172,7 +178,7 @@ def _groups(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
             whole = pa.concat_tables(waiting)
             yield whole.slice(0, size).combine_chunks()
             waiting = [whole.slice(size)]
-            rows -= size
+            rows, size = rows - size, next(sizes)
     if rows:
         yield pa.concat_tables(waiting).combine_chunks()
 

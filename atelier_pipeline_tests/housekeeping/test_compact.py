@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,10 +18,12 @@ from atelier_pipeline.housekeeping.compact import (
     days_to_compact,
     days_to_expand,
     expand_day,
+    row_groups,
     staged_folders,
 )
 from atelier_pipeline.housekeeping.days import find_days
 from atelier_pipeline.housekeeping.selection import Selection
+from atelier_pipeline.lake import writer
 from atelier_pipeline.lake.content import content_hash
 from atelier_pipeline.lake.footer import Footer
 from atelier_pipeline.lake.names import FileKind, Mode, find_files
@@ -154,7 +157,9 @@ def test_each_window_can_be_read_out_of_its_compacted_day(tmp_path):
 
 
 def test_a_window_is_cut_out_where_the_day_has_several_row_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr("atelier_pipeline.lake.writer._ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(writer, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(compact, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(compact, "GATHERED_ROWS", 3)
     made_up = [MadeUp(hour, rows) for hour, rows in enumerate((3, 9, 0, 1, 4, 8))]
     lake = made(tmp_path, *made_up, names=SMALL)
     compacted(lake)
@@ -163,6 +168,38 @@ def test_a_window_is_cut_out_where_the_day_has_several_row_groups(tmp_path, monk
         assert read_window(window.path(lake, FileKind.TRADES, Mode.RAW)) == window.table(
             TABLES["trades"]
         )
+
+
+@pytest.mark.parametrize(
+    ("fewest", "groups"), [(1, [3, 9, 1, 4, 8]), (4, [12, 5, 8]), (10, [12, 13]), (100, [])]
+)
+def test_row_groups_end_where_windows_end_and_the_last_takes_what_is_left(fewest, groups):
+    assert list(row_groups((3, 9, 0, 1, 4, 8), fewest)) == groups
+
+
+def test_a_large_window_has_row_groups_of_its_own():
+    most = compact.ROWS_PER_GROUP
+    assert list(row_groups([5, 2 * most + 3, most, 7], 10)) == [5, most, most, 3, most]
+
+
+def test_a_day_whose_prices_drift_is_no_larger_than_its_windows(tmp_path):
+    rows, levels = 20_000, 200
+    for hour in range(3):
+        window = MadeUp(hour, 1)
+        drifted = np.random.default_rng(hour).integers(0, levels, rows) + hour * levels + 0.5
+        table = pa.concat_tables([window.table(TABLES["trades"])] * rows)
+        table = table.set_column(3, table.schema.field("price"), pa.array(drifted))
+        path = window.path(tmp_path, FileKind.TRADES, Mode.RAW)
+        write_table(table, path, Footer(exchange="kraken", symbol="BTC/USD", source="live"))
+    together = tmp_path / "BTC-USD_trades_raw_20260226_000000.001.parquet"
+    everything = pa.concat_tables([read_table(path) for path in trades(tmp_path)])
+    one_group = write_table(
+        everything, together, Footer(exchange="kraken", symbol="BTC/USD", source="live")
+    )
+    together.unlink()
+    (day,) = find_days(tmp_path, ALL)
+    done = compact_day(day)
+    assert done.bytes_after <= done.bytes_before < one_group.bytes
 
 
 @pytest.mark.parametrize("hour", [0, 1, 12])
@@ -396,6 +433,7 @@ import os, sys
 from pathlib import Path
 from atelier_pipeline.housekeeping import compact
 from atelier_pipeline.housekeeping.selection import Selection
+from atelier_pipeline.lake import writer
 lake, when = Path(sys.argv[1]), sys.argv[2]
 call = getattr(compact, when)
 def killed(*arguments, **options):

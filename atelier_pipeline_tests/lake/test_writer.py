@@ -115,7 +115,7 @@ def test_the_same_rows_give_the_same_bytes_however_they_are_cut(cuts, random):
 
 
 def test_the_cut_into_row_groups_does_not_depend_on_the_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "_ROWS_PER_GROUP", 100)
+    monkeypatch.setattr(writer, "ROWS_PER_GROUP", 100)
     footer = Footer(exchange="bybit", symbol="BTCUSDT", source="live")
     table = trades(250)
     digests = set()

@@ -96,7 +96,7 @@ def query(
     """The rows of one SELECT over the catalog, or over the same views made on the spot.
 
     The query reads the lake and nothing else: it can't write a file, attach a database, load an
-    extension or change a setting.
+    extension or change a setting. One that a day was compacted under is run once again.
 
     Args:
         sql: one statement that reads (SELECT, FROM, WITH, VALUES, DESCRIBE, SHOW, SUMMARIZE).
@@ -113,7 +113,7 @@ def query(
     with closing(opened) as connection:
         _confine(connection, lake)
         try:
-            return _read(connection, sql, max_rows)
+            return _read_settled(connection, sql, max_rows)
         except duckdb.Error as error:
             raise QueryError(words(error)) from None
 
@@ -151,6 +151,21 @@ def _confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
         "lock_configuration = true",
     ):
         connection.execute(f"SET {setting}")
+
+
+def _read_settled(
+    connection: duckdb.DuckDBPyConnection, sql: str, max_rows: int | None
+) -> pa.Table:
+    """The rows of one SELECT, asked for again where a file was gone after it had been listed.
+
+    So it is when a day is compacted meanwhile. The second time its one file is listed.
+    """
+    try:
+        return _read(connection, sql, max_rows)
+    except duckdb.IOException as error:
+        if "No such file" not in str(error):
+            raise
+    return _read(connection, sql, max_rows)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, sql: str, max_rows: int | None) -> pa.Table:

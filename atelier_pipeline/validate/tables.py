@@ -108,15 +108,22 @@ def verbatim(path: Path) -> str:
 def lake_view(table: Table, lake: Path) -> str:
     """A SELECT over all of the lake's files of `table`, with the day of the folder as `date`.
 
-    It finds the files that are there when it runs; without any it has its columns and no rows.
-    Opening rows are left out: they repeat the last state of an earlier window.
+    It finds the files that are there when it runs. Made while there are none it has its columns
+    and no rows; made while there are some, and all of them gone, it fails. Opening rows are left
+    out: they repeat the last state of an earlier window.
     """
     file = f"*_{table.kind.datatype}_{table.mode}_*{SUFFIX}"
-    pattern = quoted(f"{verbatim(lake.resolve())}/*/*/{table.kind}/date=*/{file}")
-    options = "hive_partitioning = true, hive_types = {'date': DATE}, allow_empty = true"
-    nothing = _nothing([*table.columns, ("date", "DATE")])
-    files = f"{nothing} UNION ALL BY NAME SELECT * FROM read_parquet({pattern}, {options})"  # noqa: S608 - quoted path
-    view = f'SELECT {_exposed(table)}, "date" FROM ({files})'  # noqa: S608 - our own columns
+    folders = f"*/*/{table.kind}/date=*/{file}"
+    pattern = quoted(f"{verbatim(lake.resolve())}/{folders}")
+    options = "hive_partitioning = true, hive_types = {'date': DATE}"
+    source = f"read_parquet({pattern}, {options})"
+    if next(lake.glob(folders), None) is None:
+        # Not for all: behind a union DuckDB counts 10 million rows by reading them, in 200 ms and
+        # not in 2 from the files' statistics.
+        nothing = _nothing([*table.columns, ("date", "DATE")])
+        found = f"read_parquet({pattern}, {options}, allow_empty = true)"
+        source = f"({nothing} UNION ALL BY NAME SELECT * FROM {found})"  # noqa: S608 - quoted path
+    view = f'SELECT {_exposed(table)}, "date" FROM {source}'  # noqa: S608 - our own columns
     return f"{view} WHERE NOT opening" if "opening" in table.schema.names else view
 
 

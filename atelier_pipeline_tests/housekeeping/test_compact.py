@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from atelier_pipeline.lake.reader import (
 )
 from atelier_pipeline.lake.storage import remove_folder
 from atelier_pipeline.lake.writer import write_table
+from atelier_pipeline.validate.catalog import query
 from atelier_pipeline.validate.tables import TABLES
 from atelier_pipeline_tests.housekeeping.lakes import (
     DAY_NS,
@@ -238,6 +240,30 @@ def test_a_reader_that_listed_the_names_before_finds_a_file_missing(tmp_path, un
     for path in listed:
         with pytest.raises(LakeError, match="does not exist"):
             read_table(path)
+
+
+def test_no_query_fails_while_days_are_compacted_and_given_back(tmp_path):
+    made(tmp_path, *(MadeUp(hour, 50) for hour in range(8)), names=("trades",))
+    (day,) = find_days(tmp_path, ALL)
+    answered, over = threading.Semaphore(0), threading.Event()
+
+    def swap() -> None:
+        """One swap for each query: one that meets a swap is run again, and meets no other."""
+        for count in range(30):
+            expand_day(day) if count % 2 else compact_day(day)
+            while answered.acquire(blocking=False):
+                pass
+            answered.acquire()
+        over.set()
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    counts = set()
+    while not over.is_set():
+        counts |= set(query("SELECT count(*) AS n FROM trades", tmp_path)["n"].to_pylist())
+        answered.release()
+    swapping.join()
+    assert counts == {400}
 
 
 def test_compacting_again_does_nothing(tmp_path):

@@ -121,8 +121,11 @@ def test_a_file_that_comes_later_shows_without_a_new_catalog(lake: Path, catalog
         assert trades(connection) == 26
 
 
-def test_files_that_go_leave_an_empty_view(lake: Path, catalog: Path) -> None:
+def test_files_that_go_leave_an_empty_view_in_the_next_catalog(lake: Path, catalog: Path) -> None:
     SmallLake().path(lake, "gaps").unlink()
+    with pytest.raises(QueryError, match="No files found that match the pattern"):
+        query("FROM gaps", lake, catalog)
+    build_catalog(lake, catalog)
     assert query("FROM gaps", lake, catalog).num_rows == 0
 
 
@@ -185,6 +188,35 @@ def test_another_process_reads_the_catalog_while_it_is_replaced(lake: Path, cata
         build_catalog(lake, catalog)
         answer, _ = reader.communicate("go on\n")
     assert answer == "13\n"
+
+
+def test_no_query_fails_while_the_catalog_is_replaced_a_hundred_times(lake, catalog) -> None:
+    program = (
+        "import duckdb, sys, threading\n"
+        "asked = threading.Event()\n"
+        "threading.Thread(target=lambda: (sys.stdin.read(), asked.set()), daemon=True).start()\n"
+        "answers = []\n"
+        "while not asked.is_set() or not answers:\n"
+        "    with duckdb.connect(sys.argv[1], read_only=True) as reader:\n"
+        "        answers += reader.execute('SELECT count(*) FROM trades').fetchall()\n"
+        "    print('', flush=True) if len(answers) == 1 else None\n"
+        "print(set(answers))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, catalog],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "\n"
+        counts = set()
+        for swap in range(100):
+            build_catalog(lake, catalog)
+            if swap % 10 == 0:
+                counts |= {query("SELECT count(*) AS n FROM trades", lake, catalog)["n"][0].as_py()}
+        answers, _ = reader.communicate()
+    assert (reader.returncode, answers, counts) == (0, "{(13,)}\n", {13})
 
 
 def test_what_a_killed_writer_left_behind_does_not_spoil_the_next_catalog(

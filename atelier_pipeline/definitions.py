@@ -8,8 +8,14 @@ from atelier_pipeline.orchestration.checks import stage_checks
 from atelier_pipeline.orchestration.daily import daily_verdict_asset, day_job
 from atelier_pipeline.orchestration.derived import aggregates_asset, catalog_asset, sync_assets
 from atelier_pipeline.orchestration.freshness import collector_assets
+from atelier_pipeline.orchestration.housekeeping import (
+    compact_job,
+    housekeeping_schedules,
+    prune_job,
+)
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.raw import raw_assets
+from atelier_pipeline.orchestration.redecode_check import REDECODE, redecode_check, redecode_job
 from atelier_pipeline.orchestration.sensors import WINDOW_JOB, capture_sensor
 from atelier_pipeline.settings import load_settings
 from atelier_pipeline.validate.rule import Stage
@@ -20,7 +26,9 @@ def house(installation: Installation) -> dg.Definitions:
     partitions, days = installation.partitions(), installation.days()
     window_job = dg.define_asset_job(
         WINDOW_JOB,
-        selection=dg.AssetSelection.all() - dg.AssetSelection.assets("daily_verdict"),
+        selection=dg.AssetSelection.all()
+        - dg.AssetSelection.assets("daily_verdict")
+        - dg.AssetSelection.checks(REDECODE),
         description="One window of one collector: capture, sync, aggregates, and their checks.",
         executor_def=dg.in_process_executor,
     )
@@ -33,8 +41,12 @@ def house(installation: Installation) -> dg.Definitions:
             daily_verdict_asset(days),
             *collector_assets(installation.collectors, installation.settings.window_minutes),
         ],
-        asset_checks=[stage_checks(stage, partitions) for stage in Stage],
-        jobs=[window_job, day_job()],
+        asset_checks=[
+            *(stage_checks(stage, partitions) for stage in Stage),
+            redecode_check(partitions),
+        ],
+        jobs=[window_job, day_job(), redecode_job(partitions), compact_job, prune_job],
+        schedules=housekeeping_schedules(),
         sensors=[capture_sensor(), automation_sensor(), alert_sensor()],
         resources={"installation": installation},
         executor=dg.in_process_executor,

@@ -136,6 +136,12 @@ class Settings(BaseSettings):
         description="Address of the lake's folder `reports`, for links in Dagster's page; "
         "`atelier ui` serves it on loopback where this is absent.",
     )
+    frames_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after its window that sealed frames are kept by the scheduled prune; "
+        "absent: for ever.",
+    )
     dagster_home: LocalPath = Field(
         default=Path("data/dagster"),
         validation_alias="DAGSTER_HOME",

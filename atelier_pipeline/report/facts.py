@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, find_files, lake_path, parse_name
-from atelier_pipeline.lake.pieces import day_file
-from atelier_pipeline.lake.reader import read_pieces, read_table, read_window
+from atelier_pipeline.lake.reader import read_pieces, read_table, read_window, window_exists
 from atelier_pipeline.manifest import Collector
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.window import Window
@@ -134,7 +133,7 @@ class _Place:
             path = lake_path(
                 self.lake, self._exchange, symbol, FileKind.CAPTURES, Mode.RAW, before_ns
             )
-            if path.exists() or day_file(path) is not None:
+            if window_exists(path):
                 yield from _records(read_window(path))
         yield from self.rows(FileKind.CAPTURES)
 

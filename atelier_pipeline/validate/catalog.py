@@ -8,9 +8,11 @@ import itertools
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +22,8 @@ from atelier_pipeline.lake.storage import put_file
 from atelier_pipeline.validate.tables import TABLES, lake_view, quoted, verbatim
 
 _numbers = itertools.count()
+
+Result = TypeVar("Result")
 
 
 def build_catalog(lake: Path, catalog: Path) -> None:
@@ -113,7 +117,7 @@ def query(
     with closing(opened) as connection:
         _confine(connection, lake)
         try:
-            return _read_settled(connection, sql, max_rows)
+            return _settled(lambda: _read(connection, sql, max_rows))
         except duckdb.Error as error:
             raise QueryError(words(error)) from None
 
@@ -132,7 +136,8 @@ def printable(table: pa.Table) -> pa.Table:
 def _create_views(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
     connection.execute(f"CREATE VIEW lake_root AS SELECT {quoted(lake.absolute())} AS path")
     for table in TABLES.values():
-        connection.execute(f"CREATE VIEW {table.name} AS {lake_view(table, lake)}")
+        view = f"CREATE VIEW {table.name} AS {lake_view(table, lake)}"
+        _settled(partial(connection.execute, view))
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
@@ -153,19 +158,17 @@ def _confine(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
         connection.execute(f"SET {setting}")
 
 
-def _read_settled(
-    connection: duckdb.DuckDBPyConnection, sql: str, max_rows: int | None
-) -> pa.Table:
-    """The rows of one SELECT, asked for again where a file was gone after it had been listed.
+def _settled(act: Callable[[], Result]) -> Result:
+    """What `act` gives, done again where a file was gone after it had been listed.
 
     So it is when a day is compacted meanwhile. The second time its one file is listed.
     """
     try:
-        return _read(connection, sql, max_rows)
+        return act()
     except duckdb.IOException as error:
         if "No such file" not in str(error):
             raise
-    return _read(connection, sql, max_rows)
+    return act()
 
 
 def _read(connection: duckdb.DuckDBPyConnection, sql: str, max_rows: int | None) -> pa.Table:

@@ -41,6 +41,7 @@ class Rule:
         reads: the tables whose rows the query reads.
         query: a SELECT that returns the offending rows.
         footers: the tables whose files' footers it reads.
+        reads_before: the tables whose rows of the window before it reads too, as `NAME_before`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Rule:
     reads: tuple[str, ...]
     query: str
     footers: tuple[str, ...] = ()
+    reads_before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

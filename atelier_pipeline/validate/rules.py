@@ -6,7 +6,7 @@ it, with the reason.
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -20,10 +20,11 @@ from atelier_pipeline.validate.aggregate_rules import AGGREGATE_RULES
 from atelier_pipeline.validate.catalog import memory_connection, printable, words
 from atelier_pipeline.validate.raw_rules import RAW_RULES
 from atelier_pipeline.validate.rule import Finding, Limits, Rule, Stage
+from atelier_pipeline.validate.seam_rules import SEAM_RULES
 from atelier_pipeline.validate.sync_rules import SYNC_RULES
 from atelier_pipeline.validate.tables import TABLES, Table, path_list, window_view
 
-RULES: tuple[Rule, ...] = (*RAW_RULES, *SYNC_RULES, *AGGREGATE_RULES)
+RULES: tuple[Rule, ...] = (*RAW_RULES, *SEAM_RULES, *SYNC_RULES, *AGGREGATE_RULES)
 SAMPLE_ROWS = 20
 
 DEFAULT_LIMITS = Limits()
@@ -86,6 +87,12 @@ class WindowFiles:
     exchange: str
     symbols: tuple[str, ...]
     window: Window
+
+    @property
+    def before(self) -> "WindowFiles":
+        """Those of the window that ends where this one starts."""
+        start_ns, end_ns = self.window.start_ns, self.window.end_ns
+        return replace(self, window=Window(2 * start_ns - end_ns, start_ns))
 
     def path(self, table: Table, symbol: str) -> Path:
         """Where one symbol's file of `table` belongs."""
@@ -198,11 +205,13 @@ def _add_views(
     connection: duckdb.DuckDBPyConnection, rule: Rule, files: WindowFiles, views: set[str]
 ) -> None:
     """The tables that the rule reads: making a view opens every file of it."""
-    for name in rule.reads:
-        if name not in views:
-            view = window_view(TABLES[name], list(files.present(TABLES[name]).values()))
-            connection.execute(f"CREATE VIEW {name} AS {view}")
-            views.add(name)
+    wanted = [(name, name, files) for name in rule.reads]
+    wanted += [(f"{name}_before", name, files.before) for name in rule.reads_before]
+    for view, name, its_files in wanted:
+        if view not in views:
+            rows = window_view(TABLES[name], list(its_files.present(TABLES[name]).values()))
+            connection.execute(f"CREATE VIEW {view} AS {rows}")
+            views.add(view)
     if rule.footers:
         _read_footers(connection, [files.present(TABLES[name]) for name in rule.footers])
 

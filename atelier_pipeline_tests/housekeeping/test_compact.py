@@ -256,7 +256,7 @@ def test_no_query_fails_while_days_are_compacted_and_given_back(tmp_path):
             answered.acquire()
         over.set()
 
-    swapping = threading.Thread(target=swap)
+    swapping = threading.Thread(target=swap, daemon=True)
     swapping.start()
     counts = set()
     while not over.is_set():

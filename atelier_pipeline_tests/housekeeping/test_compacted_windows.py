@@ -50,16 +50,19 @@ def in_pieces(request, tmp_path_factory) -> Captured:
         lake=folder / "lake", journal=folder / "journal", catalog=folder / "atelier.duckdb"
     )
     collector = load_manifests(DEMO)[request.param]
-    for window in WINDOWS:
-        sent = frames(
+    sent = list(
+        frames(
             collector.exchange.name,
             collector.symbols,
             datasets=frozenset().union(*collector.datasets.values()),
             depth=collector.subscribed_depth,
-            start_ns=window.start_ns - NS_PER_SEC,
-            duration_s=5,
+            start_ns=T0 - NS_PER_SEC,
+            duration_s=11,
         )
-        pipeline.journal_frames(collector, window, settings, sent)
+    )
+    for window in WINDOWS:
+        received = (frame for frame in sent if frame[0] < window.end_ns + NS_PER_SEC)
+        pipeline.journal_frames(collector, window, settings, received)
     return Captured(collector, settings, run_all(collector, settings))
 
 

@@ -12,6 +12,7 @@ import pytest
 from atelier_pipeline.definitions import house
 from atelier_pipeline.orchestration.checks import asset_of
 from atelier_pipeline.orchestration.profile import DEMO
+from atelier_pipeline.orchestration.redecode_check import REDECODE
 from atelier_pipeline.orchestration.ui import WORKSPACE
 from atelier_pipeline.validate.rule import Severity
 from atelier_pipeline.validate.rules import RULES
@@ -49,9 +50,9 @@ def test_the_assets_are_one_straight_line(graph: Any):
 
 def test_every_rule_is_a_check_of_each_window_and_an_error_blocks(graph: Any):
     checks = {(check.asset_key, check.name): graph.get(check) for check in graph.asset_check_keys}
-    assert {place: check.blocking for place, check in checks.items()} == {
-        (asset_of(rule), rule.name): rule.severity is Severity.ERROR for rule in RULES
-    }
+    rules = {(asset_of(rule), rule.name): rule.severity is Severity.ERROR for rule in RULES}
+    asked_for = {(REDECODE.asset_key, REDECODE.name): False}
+    assert {place: check.blocking for place, check in checks.items()} == rules | asked_for
     assert all(
         check.partitions_def == graph.get(asset).partitions_def
         for (asset, _), check in checks.items()

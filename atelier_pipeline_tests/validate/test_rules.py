@@ -240,4 +240,5 @@ def test_errors_block_and_warnings_do_not() -> None:
         "clock_offset",
         "funding_sane",
         "gaps_cover_disconnects",
+        "seam_proved",
     }

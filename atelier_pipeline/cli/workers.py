@@ -73,7 +73,7 @@ def multi(
     """Several MarketWorkers side by side, each with its own manifest."""
     from atelier_pipeline.workers import MarketWorker, TerminalSink
 
-    terminal = TerminalSink(users=len(configs))
+    terminal = TerminalSink()
     workers = [
         MarketWorker.from_file(path, duration_secs=duration, terminal=terminal) for path in configs
     ]
@@ -102,9 +102,11 @@ def run_workers(workers: "Sequence[Worker]", terminal: "TerminalSink | None" = N
     from atelier_pipeline.workers import run_workers as run
 
     _log()
-    for worker in workers:
-        if terminal is not None and set(worker.outputs) == {"channel"}:
+    if terminal is not None:
+        unseen = [worker for worker in workers if set(worker.outputs) == {"channel"}]
+        for worker in unseen:
             worker.add_sink(terminal)
+        terminal.users = len(unseen) + sum("terminal" in worker.outputs for worker in workers)
     reports = run(workers)
     for report in reports:
         print_report(report, Console())

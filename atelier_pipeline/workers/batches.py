@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from atelier_pipeline.aggregate import aggregate
 from atelier_pipeline.lake.names import Mode
 from atelier_pipeline.lake.snapshot_structs import market_snapshots
 from atelier_pipeline.lake.structs import books, events
@@ -103,6 +104,11 @@ class SnapshotBatch:
     def items(self) -> Sequence[Item]:
         """The ticks as MarketSnapshot, `count` of them."""
         return market_snapshots(self.rows.snapshots, self.rows.tables)
+
+    @cached_property
+    def aggregates(self) -> pa.Table:
+        """The 15 features of every tick, schema AGGREGATES."""
+        return aggregate(self.rows)
 
     @property
     def nbytes(self) -> int:

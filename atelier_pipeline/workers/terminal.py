@@ -63,6 +63,8 @@ class TerminalSink:
     Args:
         console: where; default: standard output.
         clock: seconds that only grow.
+
+    Attributes:
         users: how many workers share it; it ends with the last one.
     """
 
@@ -72,7 +74,6 @@ class TerminalSink:
         self,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
-        users: int = 1,
     ) -> None:
         self._console = Console() if console is None else console
         self._clock = clock
@@ -80,7 +81,7 @@ class TerminalSink:
         self._told: dict[Market, float] = {}
         self._drawn_at = 0.0
         self._live: Live | None = None
-        self._users = users
+        self.users = 1
         self._lock = threading.Lock()
 
     def receive(self, batch: Batch) -> None:
@@ -106,8 +107,8 @@ class TerminalSink:
     def close(self) -> None:
         """Leave the last state on the screen."""
         with self._lock:
-            self._users -= 1
-            if self._users == 0 and self._live is not None:
+            self.users -= 1
+            if self.users == 0 and self._live is not None:
                 self._live.update(self._table(self._clock()), refresh=True)
                 self._live.stop()
 

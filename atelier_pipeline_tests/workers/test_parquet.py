@@ -73,6 +73,12 @@ def test_sync_files_hold_so_many_ticks_each_and_together_all_rows(tmp_path):
     assert sorted(sink.files) == sorted(tmp_path.rglob("*.parquet"))
 
 
+def test_the_features_of_a_batch_are_those_of_the_whole():
+    batches = [SnapshotBatch("topic", **NAMES, rows=rows) for rows in parts()]
+    features = pa.concat_tables([batch.aggregates for batch in batches])
+    assert_equal_rows(features, aggregate(whole()))
+
+
 def test_a_sync_file_is_stamped_with_its_first_tick_and_says_where_it_is_from(tmp_path):
     sink = ParquetSink(tmp_path, source="simulated", collector="mine")
     sink.receive(SnapshotBatch("topic", NAMES["exchange"], NAMES["symbol"], parts()[0]))

@@ -51,7 +51,8 @@ def test_in_a_terminal_the_newest_state_is_left_on_the_screen():
 
 def test_a_shared_terminal_ends_with_its_last_user():
     screen = io.StringIO()
-    sink = TerminalSink(Console(file=screen, force_terminal=True, width=120), Clock(), users=2)
+    sink = TerminalSink(Console(file=screen, force_terminal=True, width=120), Clock())
+    sink.users = 2
     sink.receive(trades(0, 1))
     sink.close()
     sink.receive(trades(1, 1))

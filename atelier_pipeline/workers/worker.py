@@ -21,6 +21,7 @@ from atelier_pipeline.workers.channel import ChannelSink, TopicRegistry
 from atelier_pipeline.workers.line import DataLine, Line, MarketLine, event_topics, snapshot_topics
 from atelier_pipeline.workers.parquet import ParquetSink
 from atelier_pipeline.workers.plan import (
+    collector_name,
     collectors_of,
     duration_of,
     outputs_of,
@@ -190,7 +191,7 @@ class Worker:
             source=self._manifest.collect.source,
             flush_threshold=sync.flush_threshold,
             raw_span_ns=sync.flush_threshold * sync.update_frequency.period_ns,
-            collector=self._collectors[0].name,
+            collector=collector_name(self.name),
         )
 
     def _sessions(self, started_ns: int, sinks: OutputSinkSet) -> list[Session]:

@@ -205,6 +205,7 @@ def test_workers_may_capture_other_exchanges_and_datasets_and_have_outputs_of_th
     parquet = next(sink for sink in report.sinks if sink.files)
     assert parquet.events == report.snapshots["kraken.snapshot.100ms.BTC/USD"] > 0
     assert {path.relative_to(tmp_path / "lake").parts[0] for path in parquet.files} == {"kraken"}
+    assert {read_footer(path).collector for path in parquet.files} == {"worker"}
 
 
 def test_a_refused_subscription_is_an_error_of_the_report(exchanges, tmp_path):

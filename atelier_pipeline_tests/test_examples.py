@@ -56,7 +56,7 @@ def stored(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("name", SAYS)
 def test_an_example_shows_what_it_is_for(name, run):
-    words = ["--seconds", 6] if name == "market_fetch" else []
+    words = ["--seconds", 10] if name == "market_fetch" else []
     told = run(name, *words)
     lines, form = SAYS[name]
     assert len(re.findall(form, told, re.MULTILINE)) == lines, told

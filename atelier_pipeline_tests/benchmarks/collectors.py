@@ -6,14 +6,11 @@ from atelier_pipeline.errors import DecodeError
 from atelier_pipeline.exchanges.contract import Event, Exchange
 from atelier_pipeline.exchanges.registry import exchange_named
 from atelier_pipeline.manifest import Collector, parse_collector
-from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.replay import Survey
 from atelier_pipeline_tests.benchmarks.recorded import DEPTHS, read_frames
 
 SURVEYED = 20_000
 """All symbols of a recording have shown themselves by then."""
-
-_KEYS = {Dataset.ORDERBOOKS: "orderbook", Dataset.TRADES: "trades"}
 
 
 def collector_for(exchange: str, frames: str) -> Collector:

@@ -47,7 +47,11 @@ class FrameQueue:
             self._tell_missed(ts_recv)
         self.frames += 1
         self.bytes += len(payload)
-        self._keep((ts_recv, connection, kind, payload))
+        # Here and not in `_keep`: for most frames, a call costs as much as all the rest.
+        frame = ts_recv, connection, kind, payload
+        self._held += size
+        self._waiting.append(frame)
+        self._fresh.append(frame)
 
     def note(self, ts_recv: int, connection: int, kind: str, payload: bytes) -> None:
         """Keep a frame of our own, whatever the limit: these are few and small."""

@@ -47,7 +47,6 @@ class Recorder:
         self._queue.written(frames)
 
     def _write(self, frames: list[Frame]) -> None:
-        for ts_recv, connection, kind, payload in frames:
-            self._writer.append(ts_recv, connection, kind, payload)
+        self._writer.extend(frames)
         self._writer.flush()
         self.at_floor = self._limits.at_floor(self._folder)

@@ -1,7 +1,7 @@
 """Writing a journal: frames wait in memory until `flush` makes them durable as one batch.
 
-`append` may be called by one thread, an event loop's say, while `flush` runs in another. No clock
-is read here: times are the caller's.
+`append` and `extend` may be called by one thread, an event loop's say, while `flush` runs in
+another. No clock is read here: times are the caller's.
 """
 
 import os
@@ -95,7 +95,7 @@ class JournalWriter:
         Raises JournalError after `close` and after a flush that failed.
         """
         if kind not in _KINDS:
-            raise JournalError(f"{kind!r} is no kind of frame; those are {', '.join(FrameKind)}")
+            raise _unknown(kind)
         with self._appending:
             if self._refusal:
                 raise JournalError(self._refusal)
@@ -103,6 +103,17 @@ class JournalWriter:
             self._next_seq += 1
             self._waiting.append((seq, ts_recv, connection, kind, payload))
         return seq
+
+    def extend(self, frames: Sequence[tuple[int, int, str, bytes]]) -> None:
+        """Keep many rows, all or none, as `append` keeps one."""
+        unknown = {kind for _, _, kind, _ in frames} - _KINDS
+        if unknown:
+            raise _unknown(min(unknown))
+        with self._appending:
+            if self._refusal:
+                raise JournalError(self._refusal)
+            self._waiting += [(seq, *frame) for seq, frame in enumerate(frames, self._next_seq)]
+            self._next_seq += len(frames)
 
     def flush(self) -> int:
         """Make the waiting rows durable as one batch; returns how many there were.
@@ -177,6 +188,10 @@ def _explained(folder: Path) -> Generator[None, None, None]:
         raise JournalError(
             f"can't open a journal in {folder}: {error.strerror or error}"
         ) from error
+
+
+def _unknown(kind: str) -> JournalError:
+    return JournalError(f"{kind!r} is no kind of frame; those are {', '.join(FrameKind)}")
 
 
 def _next_path(folder: Path, segments: Sequence[Segment]) -> Path:

@@ -28,7 +28,7 @@ class Gate:
     """A journal whose disk stands still until it is told to go on."""
 
     def __init__(self, writer: JournalWriter) -> None:
-        self.append = writer.append
+        self.extend = writer.extend
         self.reached = threading.Event()
         self.open = threading.Event()
         self._writer = writer

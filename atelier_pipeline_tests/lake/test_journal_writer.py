@@ -220,6 +220,24 @@ def test_an_unknown_kind_is_refused_at_once(tmp_path):
         assert writer.next_seq == 0
 
 
+def test_many_rows_are_kept_like_one_after_the_other_and_all_or_none(tmp_path):
+    with JournalWriter.open(tmp_path, META) as writer:
+        writer.append(T0, 0, "opened", b"")
+        writer.extend([(T0 + k, 0, "text", b"%d" % k) for k in (1, 2)])
+        writer.extend([])
+        with pytest.raises(JournalError, match="'ping' is no kind of frame"):
+            writer.extend([(T0 + 3, 0, "text", b"3"), (T0 + 4, 0, "ping", b"")])
+        assert writer.append(T0 + 5, 0, "text", b"5") == 3
+    with pytest.raises(JournalError, match="is closed"):
+        writer.extend([(T0 + 6, 0, "text", b"6")])
+    assert rows_of(read_journal(tmp_path).batches) == [
+        (0, T0, 0, "opened", b""),
+        (1, T0 + 1, 0, "text", b"1"),
+        (2, T0 + 2, 0, "text", b"2"),
+        (3, T0 + 5, 0, "text", b"5"),
+    ]
+
+
 def test_an_error_inside_leaves_a_closed_segment_with_every_row(tmp_path):
     def fail():
         with JournalWriter.open(tmp_path, META) as writer:

@@ -5,7 +5,7 @@ PROFILE ?= demo
 BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui bench test check format lint types floors unit lock clean
+.PHONY: help demo ui bench test check format lint types floors unit browser lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -21,7 +21,7 @@ bench: $(VENV)/.run ## what every stage costs, beside its peers, into docs/perfo
 
 test: check ## every check and every test
 
-check: lint types floors unit ## format, lint, types, floors, tests: what CI runs
+check: lint types floors unit browser ## format, lint, types, floors, tests: what CI runs
 
 format: $(VENV)/.dev ## rewrite the code in the house format
 	$(BIN)/ruff format .
@@ -38,7 +38,10 @@ floors: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term
+	$(BIN)/pytest -n 2 --dist worksteal -m "not browser" --cov --cov-report=term
+
+browser: $(VENV)/.dev ## a morning with the UI in a real Chromium; six minutes, skipped without one
+	$(BIN)/pytest -m browser
 
 lock: $(VENV)/.dev ## write the pinned requirements anew from pyproject.toml
 	$(BIN)/python .ci/lock.py

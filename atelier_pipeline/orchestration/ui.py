@@ -91,7 +91,8 @@ def _ended_by_signals() -> Generator[None]:
 def _dagster_dev(port: int, home: Path) -> Generator[subprocess.Popen[bytes]]:
     """`dagster dev` in a session of its own, so that a Ctrl-C reaches it once, after the runs."""
     options = ["--workspace", str(WORKSPACE), "--host", HOST, "--port", str(port)]
-    command = [sys.executable, "-m", "dagster", "dev", *options]
+    quiet = ["-W", "ignore:Function `dev_command`"]  # that `dg dev` supersedes it is our concern
+    command = [sys.executable, *quiet, "-m", "dagster", "dev", *options]
     with (
         subprocess.Popen(command, start_new_session=True) as process,  # noqa: S603 - our own
         contextlib.ExitStack() as at_end,

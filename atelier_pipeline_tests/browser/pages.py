@@ -60,14 +60,16 @@ def terminate(page: Page, url: str, run_id: str) -> None:
     page.locator(".dagster-dialog").get_by_role("button", name=re.compile("Terminate")).click()
 
 
-def launch_backfill(page: Page, url: str, first: str, last: str) -> None:
+def launch_backfill(page: Page, url: str, first: str, last: str, partitions: int) -> None:
     """A backfill of the windows from `first` to `last`, for every collector."""
     page.goto(f"{url}/locations/atelier_pipeline/jobs/window_job/partitions")
     page.get_by_role("button", name="Materialize").click()
     dialog = page.locator(".dagster-dialog")
-    dialog.get_by_role("button", name="All").first.click()
+    expect(dialog.get_by_text(first[:11]).first).to_be_visible()
     windows = dialog.get_by_placeholder("ex: ")
     windows.fill(f"[{first}...{last}]")
     windows.press("Enter")
-    dialog.get_by_role("button", name="Launch backfill").click()
+    dialog.get_by_role("button", name="All").first.click()
+    expect(dialog).to_contain_text(f"{partitions} partitions")
+    dialog.get_by_role("button", name=re.compile("^Launch")).click()
     dialog.wait_for(state="detached")

@@ -29,6 +29,7 @@ _RUNS = """query($filter: RunsFilter) {runsOrError(filter: $filter) {... on Runs
 _BACKFILLS = "{partitionBackfillsOrError{... on PartitionBackfills{results{status numPartitions}}}}"
 
 
+@pytest.mark.browser
 @pytest.mark.timeout(1500)
 def test_three_windows_are_captured_seen_ended_and_made_again(tmp_path: Path):
     shots = tmp_path / "screenshots"
@@ -71,7 +72,7 @@ def _everything_is_there(page: Page, ui: Installed, windows: list[datetime], sho
     aggregates = f"{ui.url}/assets/market_aggregates"
     key = f"kraken|{windows[1]:%Y-%m-%dT%H:%M}"
     pages = {
-        "lineage": (f"{ui.url}/asset-groups", "market_aggregates", "catalog", "orderbooks"),
+        "lineage": (f"{ui.url}/asset-groups", "raw", "sync", "aggregates", "catalog"),
         "metadata": (aggregates, "rows", "bytes", "mid price", "sample"),
         "partitions": (f"{aggregates}?view=partitions&partition={key}", "kraken", "Materialized"),
         "checks": (f"{aggregates}?view=checks", "grid_complete", "volume_conserved"),
@@ -98,12 +99,12 @@ def _make_again(page: Page, ui: Installed, windows: list[datetime]) -> None:
     """A backfill of two windows, from their frames: the same rows in new files."""
     before = {window: rows(ui.lake, "aggregates", window) for window in windows[:2]}
     first, last = (f"{window:%Y-%m-%dT%H:%M}" for window in windows[:2])
-    launch_backfill(page, ui.url, first, last)
+    partitions = 2 * len(COLLECTORS)
+    launch_backfill(page, ui.url, first, last, partitions)
 
     def done() -> bool:
         backfills = ui.ask(_BACKFILLS)["partitionBackfillsOrError"]["results"]
-        wanted = {"status": "COMPLETED_SUCCESS", "numPartitions": 2 * len(COLLECTORS)}
-        return wanted in backfills
+        return {"status": "COMPLETED_SUCCESS", "numPartitions": partitions} in backfills
 
     until(done, 600, "a backfill of two windows of every collector completes")
     assert {window: rows(ui.lake, "aggregates", window) for window in windows[:2]} == before

@@ -1,5 +1,10 @@
 """From market snapshots to the 15 features: pure, no files, no clock."""
 
-from atelier_pipeline.aggregate.features import COLUMNS, aggregate, with_zeros
+from atelier_pipeline.aggregate.features import (
+    COLUMNS,
+    aggregate,
+    opening_open_interest,
+    with_zeros,
+)
 
-__all__ = ["COLUMNS", "aggregate", "with_zeros"]
+__all__ = ["COLUMNS", "aggregate", "opening_open_interest", "with_zeros"]

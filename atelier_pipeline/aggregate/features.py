@@ -13,7 +13,7 @@ from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.schemas import AGGREGATES, FEATURES, SYNC
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.events import NS_PER_MS
-from atelier_pipeline.synchronise import Synchronised, opening_open_interest
+from atelier_pipeline.market.synchronised import Synchronised
 
 _HOURS_PER_YEAR = 8760.0
 _USUAL_INTERVAL_HOURS = 8.0
@@ -52,6 +52,14 @@ def aggregate(synchronised: Synchronised, raw_open_interests: pa.Table | None = 
         **_open_interest_features(tables[Dataset.OPEN_INTERESTS], before),
     }
     return pa.table([columns[name] for name in AGGREGATES.names], schema=AGGREGATES)
+
+
+def opening_open_interest(raw: pa.Table | None) -> float | None:
+    """The open interest at the tick t0 of a window, from its raw file; None if unknown."""
+    if raw is None:
+        return None
+    values = raw.filter(raw["opening"])["open_interest"]
+    return values[-1].as_py() if len(values) else None
 
 
 def with_zeros(aggregates: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Sync tables as market snapshots: each tick with its book, its events and its states."""
+"""Ticks as structs: market snapshots with book, events and states, and market aggregates."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -8,12 +8,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from atelier_pipeline.errors import LakeError
-from atelier_pipeline.lake.schemas import SNAPSHOTS, SYNC
+from atelier_pipeline.lake.schemas import AGGREGATES, SYNC
 from atelier_pipeline.lake.structs import Event, events
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.events import FundingRate, Level, Liquidation, OpenInterest, Trade
 from atelier_pipeline.market.orderbook import Orderbook
-from atelier_pipeline.market.snapshot import MarketSnapshot, Quality
+from atelier_pipeline.market.snapshot import MarketAggregate, MarketSnapshot, Quality
 
 _State = TypeVar("_State", FundingRate, OpenInterest)
 
@@ -26,6 +26,15 @@ def market_snapshots(index: pa.Table, tables: Mapping[Dataset, pa.Table]) -> lis
     rows are not those that the index counts.
     """
     return _Ticks(index, tables).snapshots()
+
+
+def market_aggregates(aggregates: pa.Table) -> list[MarketAggregate]:
+    """One struct for each row of a table of schema AGGREGATES, in its order."""
+    names = [*AGGREGATES.names[: -len(Quality.__struct_fields__)], "quality"]
+    columns = _columns(aggregates)
+    values = [columns[name] for name in names[:-1]]
+    rows = zip(*values, _qualities(columns), strict=True)
+    return [MarketAggregate(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 class _Ticks:
@@ -42,7 +51,7 @@ class _Ticks:
         liquidations = self._events(Dataset.LIQUIDATIONS, Liquidation, "n_liquidations")
         fundings = self._states(Dataset.FUNDINGS, FundingRate)
         open_interests = self._states(Dataset.OPEN_INTERESTS, OpenInterest)
-        qualities = self._qualities()
+        qualities = _qualities(self._index)
         return [
             MarketSnapshot(
                 ts_ns=stamp,
@@ -90,11 +99,6 @@ class _Ticks:
         states = iter(events(self._tables[dataset], struct))
         return [next(states) if is_known else None for is_known in known]
 
-    def _qualities(self) -> list[Quality]:
-        names = Quality.__struct_fields__
-        rows = zip(*(self._index[name] for name in names), strict=True)
-        return [Quality(**dict(zip(names, row, strict=True))) for row in rows]
-
     def _counts(self, name: str) -> NDArray[np.int64]:
         """int64[ticks], 0 for null."""
         return np.array([count or 0 for count in self._index[name]], np.int64)
@@ -120,14 +124,19 @@ def _first_difference(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> in
     return int(min(times[at] for times in (found, wanted) if at < len(times)))
 
 
-def _columns(index: pa.Table) -> dict[str, list[Any]]:
-    """The values of the index, times in UTC ns: Python's datetime has no ns."""
-    columns = {name: index[name] for name in SNAPSHOTS.names}
+def _qualities(columns: Mapping[str, list[Any]]) -> list[Quality]:
+    names = Quality.__struct_fields__
+    rows = zip(*(columns[name] for name in names), strict=True)
+    return [Quality(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _columns(table: pa.Table) -> dict[str, list[Any]]:
+    """The values of a table, times in UTC ns: Python's datetime has no ns."""
     return {
         name: (
             column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
         ).to_pylist()
-        for name, column in columns.items()
+        for name, column in zip(table.column_names, table.columns, strict=True)
     }
 
 

@@ -1,11 +1,7 @@
 """From raw events to market snapshots on a uniform grid: pure, no files, no clock."""
 
-from atelier_pipeline.synchronise.carried import opening_open_interest
-from atelier_pipeline.synchronise.engine import (
-    MarketSynchronizer,
-    Synchronised,
-    synchronise_window,
-)
+from atelier_pipeline.market.synchronised import Synchronised
+from atelier_pipeline.synchronise.engine import MarketSynchronizer, synchronise_window
 from atelier_pipeline.synchronise.grid import Grid
 from atelier_pipeline.synchronise.settings import Clock, ClockMode, SyncSettings
 
@@ -16,6 +12,5 @@ __all__ = [
     "MarketSynchronizer",
     "SyncSettings",
     "Synchronised",
-    "opening_open_interest",
     "synchronise_window",
 ]

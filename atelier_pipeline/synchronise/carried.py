@@ -133,11 +133,3 @@ def _carried(
     is_late = states.recv[state] > lateness.deadlines(grid.stamps()[known])
     late[known] = is_late & (grid.rows_of(states.time[state]) < known)
     return recv, late
-
-
-def opening_open_interest(raw: pa.Table | None) -> float | None:
-    """The open interest at the tick t0 of a window, from its raw file; None if unknown."""
-    if raw is None:
-        return None
-    values = raw.filter(raw["opening"])["open_interest"]
-    return values[-1].as_py() if len(values) else None

@@ -1,17 +1,20 @@
 """The engine that puts one market on the grid, fed piece by piece or all at once."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from atelier_pipeline.aggregate import aggregate
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.lake.schemas import SNAPSHOTS, SYNC
+from atelier_pipeline.lake.snapshot_structs import market_aggregates
 from atelier_pipeline.market.book import BookColumns
 from atelier_pipeline.market.datasets import Dataset
+from atelier_pipeline.market.snapshot import MarketAggregate
+from atelier_pipeline.market.synchronised import Synchronised
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.synchronise.book_columns import book_messages
 from atelier_pipeline.synchronise.books import BookFeed
@@ -27,21 +30,6 @@ from atelier_pipeline.synchronise.snapshots import snapshot_rows
 
 _GATHERED = {Dataset.TRADES, Dataset.LIQUIDATIONS}
 _CARRIED = {Dataset.FUNDINGS, Dataset.OPEN_INTERESTS}
-
-
-@dataclass(frozen=True, slots=True)
-class Synchronised:
-    """Consecutive ticks of one market.
-
-    Attributes:
-        tables: the sync rows of each captured dataset, schema lake.schemas.SYNC.
-        snapshots: one row per tick, schema lake.schemas.SNAPSHOTS.
-        open_interest_before: the open interest at the tick before the first one, None if unknown.
-    """
-
-    tables: dict[Dataset, pa.Table]
-    snapshots: pa.Table
-    open_interest_before: float | None = None
 
 
 class MarketSynchronizer:
@@ -87,6 +75,7 @@ class MarketSynchronizer:
         self._gathered = {d: GatheredFeed(d, settings.clock) for d in captured if d in _GATHERED}
         self._carried = {d: CarriedFeed(d, settings.clock) for d in captured if d in _CARRIED}
         self._is_final = False
+        self._newest: Synchronised | None = None
 
     def feed(self, dataset: Dataset, table: pa.Table) -> None:
         """Takes in events of a captured dataset, schema lake.schemas.RAW.
@@ -128,6 +117,13 @@ class MarketSynchronizer:
         rows = self._rows(self._grid or self._emission.rest(), gaps)
         self._is_final = True
         return rows
+
+    def market_aggregate(self) -> MarketAggregate | None:
+        """The 15 features of the newest row that came out of this engine; None before the first.
+
+        For looking at a market now and then; columns of many rows are what `aggregate` gives.
+        """
+        return None if self._newest is None else market_aggregates(aggregate(self._newest))[-1]
 
     def save(self) -> bytes:
         """The state: an engine made from it by `resume` gives the rows that this one would give."""
@@ -201,11 +197,12 @@ class MarketSynchronizer:
             ticks[dataset] = feed.take(grid, self._lateness)
         if Dataset.ORDERBOOKS in self.refused:
             ticks[Dataset.ORDERBOOKS] = self._book.take(grid, self._lateness, losses.of_the_book())
-        return Synchronised(
+        self._newest = Synchronised(
             tables={dataset: ticks[dataset].table for dataset in self.refused},
             snapshots=snapshot_rows(grid, ticks, losses, self._settings.mode, self._market),
             open_interest_before=_value_before(ticks.get(Dataset.OPEN_INTERESTS)),
         )
+        return self._newest
 
     def _nothing(self) -> Synchronised:
         tables = {dataset: SYNC[dataset].empty_table() for dataset in self.refused}

@@ -3,11 +3,13 @@
 import itertools
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from atelier_pipeline.aggregate import aggregate
 from atelier_pipeline.errors import SettingsError
 from atelier_pipeline.lake.schemas import GAPS
 from atelier_pipeline.market.datasets import Dataset
@@ -290,3 +292,20 @@ def test_the_open_interest_before_the_first_row_is_carried_from_piece_to_piece()
     assert worker.drain(T0 + 101 * MS, NO_GAPS).open_interest_before is None
     assert worker.drain(T0 + 201 * MS, NO_GAPS).open_interest_before == 5.0
     assert worker.drain(T0 + 301 * MS, NO_GAPS).open_interest_before == 7.0
+
+
+@given(market=markets(), sync=any_settings())
+@settings(max_examples=25, deadline=None)
+def test_the_newest_aggregate_is_that_of_the_last_row_that_came_out(market, sync):
+    feeding = engine(market, sync, WINDOW)
+    for dataset in market.events:
+        feeding.feed(dataset, market.table(dataset))
+    assert feeding.market_aggregate() is None
+    rows = feeding.finalize(NO_GAPS)
+    table = aggregate(rows).slice(rows.snapshots.num_rows - 1)
+    newest = msgspec.structs.asdict(feeding.market_aggregate())
+    quality = msgspec.structs.asdict(newest.pop("quality"))
+    quality["known_at"] = np.datetime64(quality["known_at"], "ns")
+    told = {name: table[name].to_numpy(zero_copy_only=False)[0] for name in table.column_names}
+    for name, value in {**newest, **quality}.items():
+        assert value == told[name] or (value is None and not table[name][0].is_valid), name

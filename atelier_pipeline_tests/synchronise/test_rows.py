@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from atelier_pipeline.aggregate import opening_open_interest
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.synchronise import (
     ClockMode,
     MarketSynchronizer,
     SyncSettings,
-    opening_open_interest,
 )
 from atelier_pipeline_tests.synchronise.markets import (
     MS,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from websockets.exceptions import WebSocketException
 
+from atelier_pipeline.capture.attempts import Attempts
 from atelier_pipeline.capture.frames import FrameQueue
 from atelier_pipeline.capture.losses import Loss, loss_of
 from atelier_pipeline.capture.repairs import Repairs
@@ -41,6 +42,7 @@ class Line:
     queue: FrameQueue
     frame_bytes: int
     staleness_timeout_secs: float
+    attempts: Attempts
     now_ns: Callable[[], int]
 
 

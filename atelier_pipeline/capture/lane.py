@@ -45,6 +45,7 @@ class Lane:
     async def run(self) -> None:
         """Stay connected until cancelled, or until connecting again can't help."""
         while True:
+            await asyncio.sleep(self._line.attempts.reserve(asyncio.get_running_loop().time()))
             self.state.become(ConnectionState.CONNECTING, self._line.url)
             self.loss = await self.connection.run(self._opened)
             self._errors = self.errors

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from atelier_pipeline.capture.attempts import Attempts, fair_share
 from atelier_pipeline.capture.connection import Line
 from atelier_pipeline.capture.frames import FrameQueue
 from atelier_pipeline.capture.lane import Lane
@@ -260,6 +261,7 @@ def _lanes(plan: Plan, queue: FrameQueue, first_connection: int) -> list[Lane]:
         queue=queue,
         frame_bytes=plan.limits.frame_bytes,
         staleness_timeout_secs=collector.staleness_timeout_secs,
+        attempts=Attempts(fair_share(collector.exchange.connect_limit)),
         now_ns=plan.now_ns,
     )
     made, numbers = shares(collector), count(first_connection)

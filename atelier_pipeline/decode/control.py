@@ -24,7 +24,8 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
     """A connection ended.
 
     `ended`: the capture was complete. `shutdown`: the capture was stopped before its end.
-    `disconnect`: the connection was lost or given up.
+    `disconnect`: the connection was lost or given up. Where no `opened` frame came before, it is
+    the attempt that failed: its reason says why a feed started late.
     """
 
     cause: CloseCause = "disconnect"

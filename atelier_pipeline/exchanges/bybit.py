@@ -19,6 +19,7 @@ EXCHANGE = Exchange(
     ping=bybit_v5.ping,
     ping_interval_secs=bybit_v5.PING_INTERVAL_SECS,
     max_topics=bybit_v5.MAX_TOPICS,
+    connect_limit=bybit_v5.CONNECT_LIMIT,
     subscribe=partial(bybit_v5.requests, "subscribe"),
     unsubscribe=partial(bybit_v5.requests, "unsubscribe"),
     decode=bybit_v5.decoder_of("bybit", _DATASETS),

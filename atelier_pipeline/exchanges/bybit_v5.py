@@ -16,6 +16,7 @@ from atelier_pipeline.exchanges.contract import (
     Acknowledged,
     Event,
     Heartbeat,
+    RateLimit,
     Refused,
     Request,
     Topic,
@@ -37,6 +38,9 @@ DEPTHS = (1, 50, 200, 1000)
 PING_INTERVAL_SECS = 20.0
 MAX_TOPICS = 500
 """So many of the longest topics stay below 21,000 characters of args, the limit of a connection."""
+
+CONNECT_LIMIT = RateLimit(500, 300)
+"""https://bybit-exchange.github.io/docs/v5/ws/connect"""
 
 _ARGS_PER_REQUEST = 10
 """The limit on spot. Linear has none; 172 topics were acknowledged there in requests of 10."""

@@ -16,6 +16,7 @@ from atelier_pipeline.exchanges.contract import (
     Event,
     Exchange,
     Heartbeat,
+    RateLimit,
     Request,
     Topic,
 )
@@ -241,6 +242,8 @@ EXCHANGE = Exchange(
     ping_interval_secs=0.0,
     # No limit is documented; one lost message makes every book of its connection doubtful.
     max_topics=100,
+    # https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-rate-limits
+    connect_limit=RateLimit(8, 1),
     subscribe=partial(_requests, "subscribe"),
     unsubscribe=partial(_requests, "unsubscribe"),
     decode=decoder(_NAME, "channel", _READERS.get, _other),

@@ -16,6 +16,7 @@ from atelier_pipeline.exchanges.contract import (
     Event,
     Exchange,
     Heartbeat,
+    RateLimit,
     Request,
     Topic,
 )
@@ -201,6 +202,8 @@ EXCHANGE = Exchange(
     ping_interval_secs=0.0,
     # No limit is documented: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
     max_topics=100,
+    # https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
+    connect_limit=RateLimit(8, 1),
     subscribe=partial(_requests, "subscribe"),
     unsubscribe=partial(_requests, "unsubscribe"),
     decode=decoder(_NAME, "type", _READERS.get, _other),

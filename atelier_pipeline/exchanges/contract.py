@@ -81,6 +81,14 @@ Event: TypeAlias = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `count` in any `secs`."""
+
+    count: int
+    secs: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
     """One market feed.
@@ -97,6 +105,7 @@ class Exchange:
         ping: text of an application ping given its id, or None where none is needed.
         ping_interval_secs: how often to send it.
         max_topics: most topics for one connection.
+        connect_limit: most attempts to connect from one address.
         subscribe / unsubscribe: (topics wanted as symbol lists) → frames to send. `symbols` are
             the exchange's own spelling, `depth` an offered depth or None for the whole book.
         decode: (payload, ts_recv in UTC ns) → events.
@@ -116,6 +125,7 @@ class Exchange:
     ping: Callable[[str], str] | None
     ping_interval_secs: float
     max_topics: int
+    connect_limit: RateLimit
     subscribe: Callable[[Sequence[str], frozenset[Dataset], int | None], list[Request]]
     unsubscribe: Callable[[Sequence[str], frozenset[Dataset], int | None], list[Request]]
     decode: Callable[[bytes, int], list[Event]]

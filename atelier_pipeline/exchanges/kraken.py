@@ -15,6 +15,7 @@ from atelier_pipeline.exchanges.contract import (
     Event,
     Exchange,
     Heartbeat,
+    RateLimit,
     Refused,
     Request,
     Topic,
@@ -272,6 +273,8 @@ EXCHANGE = Exchange(
     ping_interval_secs=30.0,
     # No limit is documented: https://docs.kraken.com/api/docs/guides/spot-ratelimits
     max_topics=500,
+    # Cloudflare's, in front of Kraken: about so many attempts, then a ban of ten minutes.
+    connect_limit=RateLimit(150, 600),
     subscribe=partial(_requests, "subscribe"),
     unsubscribe=partial(_requests, "unsubscribe"),
     decode=decoder(_NAME, "channel", _READERS.get, _reply),

@@ -28,6 +28,7 @@ from atelier_pipeline.errors import (
     SettingsError,
     SubscriptionRejectedError,
 )
+from atelier_pipeline.exchanges.contract import RateLimit
 from atelier_pipeline.lake.journal import JournalMeta
 from atelier_pipeline.lake.journal_reader import read_journal
 from atelier_pipeline.manifest import Collector, load_manifests
@@ -317,6 +318,20 @@ def test_an_address_is_tried_again_until_the_window_is_over(tmp_path: Path):
     with pytest.raises(ConnectionFailedError, match="Connect call failed"):
         capture(url, tmp_path, window=window(0.4))
     assert len(of_kind(tmp_path, "closed")) > 1
+
+
+def test_an_address_is_not_tried_more_often_than_its_exchange_allows(tmp_path: Path):
+    with scripted(silent) as url:
+        pass
+    made = collector()
+    made = replace(made, exchange=replace(made.exchange, connect_limit=RateLimit(4, 3600)))
+    with pytest.raises(ConnectionFailedError):
+        capture(url, tmp_path, made, window=window(1))
+    assert [end["cause"] for end in of_kind(tmp_path, "closed")] == [
+        "disconnect",
+        "disconnect",
+        "ended",
+    ]
 
 
 def test_an_address_that_can_not_work_is_not_tried_again(tmp_path: Path):

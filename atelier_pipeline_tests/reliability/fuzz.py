@@ -37,12 +37,15 @@ def corpus(exchange: str, recordings: Path | None) -> list[bytes]:
 
 
 def mutations(seeds: list[bytes], count: int, seed: int) -> Iterator[bytes]:
-    """`count` frames, each with one to four things wrong."""
+    """`count` frames: about half with one other value, the rest with one to four things wrong."""
     rng = random.Random(seed)  # noqa: S311 - a finding must be repeatable
     for _ in range(count):
         payload = bytearray(rng.choice(seeds))
-        for _ in range(1 + rng.getrandbits(2)):
-            _mutate(payload, seeds, rng)
+        if rng.getrandbits(1):
+            _other_value(payload, rng)
+        else:
+            for _ in range(1 + rng.getrandbits(2)):
+                _mutate(payload, seeds, rng)
         yield bytes(payload)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from atelier_pipeline.capture.attempts import Attempts
 from atelier_pipeline.capture.backoff import delays_secs
 from atelier_pipeline.capture.connection import ANSWER_TIMEOUT_SECS, Line
 from atelier_pipeline.capture.frames import Frame, FrameQueue
@@ -247,6 +248,7 @@ class Capture:
                 queue=self.queue,
                 frame_bytes=FRAME_BYTES,
                 staleness_timeout_secs=made.staleness_timeout_secs,
+                attempts=Attempts(made.exchange.connect_limit),
                 now_ns=lambda: market.now,
             ),
             made.reconnect,

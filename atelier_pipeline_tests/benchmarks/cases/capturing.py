@@ -14,6 +14,7 @@ import pyarrow as pa
 from websockets.asyncio.client import connect
 
 from atelier_pipeline.capture import CaptureLimits, CaptureProgress, capture_window
+from atelier_pipeline.capture.attempts import Attempts
 from atelier_pipeline.capture.connection import Connection, Line
 from atelier_pipeline.capture.frames import FrameQueue
 from atelier_pipeline.capture.listener import Listener
@@ -105,6 +106,7 @@ async def _journal(collector: Collector, url: str, writer: JournalWriter, place:
         queue=queue,
         frame_bytes=_LIMITS.frame_bytes,
         staleness_timeout_secs=collector.staleness_timeout_secs,
+        attempts=Attempts(collector.exchange.connect_limit),
         now_ns=time.time_ns,
     )
     recorder = Recorder(writer, queue, _LIMITS, place)

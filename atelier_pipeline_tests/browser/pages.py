@@ -60,12 +60,12 @@ def terminate(page: Page, url: str, run_id: str) -> None:
     page.locator(".dagster-dialog").get_by_role("button", name=re.compile("Terminate")).click()
 
 
-def launch_backfill(page: Page, url: str, first: str, last: str, partitions: int) -> None:
-    """A backfill of the windows from `first` to `last`, for every collector."""
-    page.goto(f"{url}/locations/atelier_pipeline/jobs/window_job/partitions")
+def launch_backfill(page: Page, url: str, job: str, first: str, last: str, partitions: int) -> None:
+    """A backfill of a job from the window or day `first` to `last`, for every collector."""
+    page.goto(f"{url}/locations/atelier_pipeline/jobs/{job}/partitions")
     page.get_by_role("button", name="Materialize").click()
     dialog = page.locator(".dagster-dialog")
-    expect(dialog.get_by_text(first[:11]).first).to_be_visible()
+    expect(dialog.get_by_text(first[:10]).first).to_be_visible()
     windows = dialog.get_by_placeholder("ex: ")
     windows.fill(f"[{first}...{last}]")
     windows.press("Enter")

@@ -41,6 +41,7 @@ def test_three_windows_are_captured_seen_ended_and_made_again(tmp_path: Path):
         _everything_is_there(page, ui, windows, shots)
         _end_by_hand(page, ui)
         _make_again(page, ui, windows)
+        _judge_the_day(page, ui, windows[0], shots)
 
 
 def _three_windows(ui: Installed) -> list[datetime]:
@@ -99,15 +100,31 @@ def _make_again(page: Page, ui: Installed, windows: list[datetime]) -> None:
     """A backfill of two windows, from their frames: the same rows in new files."""
     before = {window: rows(ui.lake, "aggregates", window) for window in windows[:2]}
     first, last = (f"{window:%Y-%m-%dT%H:%M}" for window in windows[:2])
-    partitions = 2 * len(COLLECTORS)
-    launch_backfill(page, ui.url, first, last, partitions)
+    _backfill(page, ui, "window_job", first, last, 2 * len(COLLECTORS))
+    assert {window: rows(ui.lake, "aggregates", window) for window in windows[:2]} == before
+
+
+def _judge_the_day(page: Page, ui: Installed, day: datetime, shots: Path) -> None:
+    """The verdict on the day in progress, and the page that its metadata lead to."""
+    date = f"{day:%Y-%m-%d}"
+    _backfill(page, ui, "day_job", date, date, len(COLLECTORS))
+    text_of(page, f"{ui.url}/assets/daily_verdict", "coverage map", "seams proved")
+    page.screenshot(path=shots / "daily_verdict.png")
+    report = ui.lake / "reports" / "kraken" / f"kraken_{date}.html"
+    page.goto(report.as_uri())
+    assert page.locator("body").get_attribute("data-verdict") == "pending"
+    assert page.locator("#feeds tr[data-verdict]").count() == 4
+    page.screenshot(path=shots / "report.png", full_page=True)
+
+
+def _backfill(page: Page, ui: Installed, job: str, first: str, last: str, partitions: int) -> None:
+    launch_backfill(page, ui.url, job, first, last, partitions)
 
     def done() -> bool:
         backfills = ui.ask(_BACKFILLS)["partitionBackfillsOrError"]["results"]
         return {"status": "COMPLETED_SUCCESS", "numPartitions": partitions} in backfills
 
-    until(done, 600, "a backfill of two windows of every collector completes")
-    assert {window: rows(ui.lake, "aggregates", window) for window in windows[:2]} == before
+    until(done, 600, f"a backfill of {job} for every collector completes")
 
 
 def _under_way(ui: Installed) -> dict[str, Any] | None:

@@ -19,13 +19,13 @@ class Seam:
     Attributes:
         moment_ns: where they meet, UTC ns.
         problem: why it is not proved; nothing where it is.
-        is_broken: the two captures contradict each other.
+        is_disputed: not proved, and more: the two captures contradict each other.
     """
 
     feed: Feed
     moment_ns: int
     problem: str = ""
-    is_broken: bool = False
+    is_disputed: bool = False
 
     @property
     def is_proved(self) -> bool:
@@ -49,8 +49,8 @@ def _seam(feed: Feed, moment_ns: int, earlier: Mapping[str, Any], later: Mapping
     if later["head_hash"] is None:
         return Seam(feed, moment_ns, "the later capture did not see what was before it whole")
     if earlier["tail_hash"] != later["head_hash"]:
-        return Seam(feed, moment_ns, "the two captures saw different events", is_broken=True)
+        return Seam(feed, moment_ns, "the two captures saw different events", is_disputed=True)
     last, first = earlier["last_trade_id"], later["first_trade_id"]
     if later["integrity"] == "trade_id" and last and first and int(first) != int(last) + 1:
-        return Seam(feed, moment_ns, f"trade id {first} follows {last}", is_broken=True)
+        return Seam(feed, moment_ns, f"trade id {first} follows {last}", is_disputed=True)
     return Seam(feed, moment_ns)

@@ -111,18 +111,18 @@ def _feed(facts: DayFacts, feed: Feed) -> FeedVerdict:
     rows = [row for cell in cells if (row := facts.captures.get((feed, cell.window.start_ns)))]
     latencies = [row["latency_p99_ns"] for row in rows if row["latency_p99_ns"] is not None]
     seams = tuple(seams_of(facts, feed))
-    broken = [seam for seam in seams if seam.is_broken]
+    disputed = [seam for seam in seams if seam.is_disputed]
     verdict = _whole([cell.verdict for cell in cells])
     return FeedVerdict(
         feed=feed,
-        verdict=Verdict.DEGRADED if broken and verdict is Verdict.AVAILABLE else verdict,
+        verdict=Verdict.DEGRADED if disputed and verdict is Verdict.AVAILABLE else verdict,
         coverage=sum(over) / len(over) if over else None,
         book_valid=_book_valid(facts, feed),
         figures=_figures(rows),
         latency_p99_ns=max(latencies, default=None),
         cells=cells,
         seams=seams,
-        reasons=tuple(_reasons(cells, broken)),
+        reasons=tuple(_reasons(cells, disputed)),
         notes=tuple(_notes(facts, feed, seams)),
     )
 
@@ -174,7 +174,7 @@ def _failed(facts: DayFacts, feed: Feed, *, blocking: bool) -> list[FailedRule]:
     return [r for r in facts.failed if r.blocking is blocking and r.dataset in about]
 
 
-def _reasons(cells: Sequence[Cell], broken: Sequence[Seam]) -> Iterator[str]:
+def _reasons(cells: Sequence[Cell], disputed: Sequence[Seam]) -> Iterator[str]:
     missing = [cell for cell in cells if cell.verdict is Verdict.MISSING]
     if missing:
         causes = dict.fromkeys(loss.cause for cell in missing for loss in cell.losses)
@@ -187,8 +187,8 @@ def _reasons(cells: Sequence[Cell], broken: Sequence[Seam]) -> Iterator[str]:
         yield f"{count} {cause} ({seconds(lost_ns)})"
     for problem in dict.fromkeys(p for cell in cells for p in cell.problems):
         yield f"{problem} {at_windows([c.window for c in cells if problem in c.problems])}"
-    if broken:
-        yield f"{len(broken)} seams broken"
+    if disputed:
+        yield f"seams at which the captures differ: {len(disputed)}"
 
 
 def _notes(facts: DayFacts, feed: Feed, seams: Sequence[Seam]) -> Iterator[str]:

@@ -119,7 +119,7 @@ def test_a_seam_is_not_proved_where_a_capture_did_not_see_it_whole():
     facts = with_capture(whole_day(), BOOKS, 1, head_hash=None)
     facts = with_capture(facts, BOOKS, 2, tail_hash=None)
     books, trades = feeds(facts)
-    assert [(seam.is_proved, seam.is_broken) for seam in books.seams] == [
+    assert [(seam.is_proved, seam.is_disputed) for seam in books.seams] == [
         (True, False),
         (False, False),
         (True, False),
@@ -139,7 +139,8 @@ def test_a_seam_is_not_proved_where_a_capture_did_not_see_it_whole():
 def test_captures_that_contradict_each_other_break_their_seam_and_degrade_the_day(values, problem):
     _, trades = feeds(with_capture(whole_day(), TRADES, 1, **values))
     assert [seam.problem for seam in trades.seams] == ["", problem, "", ""]
-    assert (trades.verdict, trades.reasons) == (DEGRADED, ("1 seams broken",))
+    assert trades.verdict == DEGRADED
+    assert trades.reasons == ("seams at which the captures differ: 1",)
 
 
 def test_ids_that_are_no_chain_prove_nothing_and_break_nothing():

@@ -3,7 +3,11 @@
 import dagster as dg
 
 from atelier_pipeline.orchestration.alerts import alert_sensor
-from atelier_pipeline.orchestration.automation import automation_sensor
+from atelier_pipeline.orchestration.automation import (
+    automation_sensor,
+    forgetting_sensor,
+    lookback,
+)
 from atelier_pipeline.orchestration.checks import stage_checks
 from atelier_pipeline.orchestration.daily import daily_verdict_asset, day_job
 from atelier_pipeline.orchestration.derived import aggregates_asset, catalog_asset, sync_assets
@@ -24,6 +28,7 @@ from atelier_pipeline.validate.rule import Stage
 def house(installation: Installation) -> dg.Definitions:
     """All assets, checks, jobs and sensors of one installation."""
     partitions, days = installation.partitions(), installation.days()
+    recent = lookback(installation.settings.window_minutes)
     window_job = dg.define_asset_job(
         WINDOW_JOB,
         selection=dg.AssetSelection.all()
@@ -35,19 +40,19 @@ def house(installation: Installation) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             raw_assets(partitions),
-            sync_assets(partitions),
-            aggregates_asset(partitions),
+            sync_assets(partitions, recent),
+            aggregates_asset(partitions, recent),
             catalog_asset(),
             daily_verdict_asset(days),
             *collector_assets(installation.collectors, installation.settings.window_minutes),
         ],
         asset_checks=[
-            *(stage_checks(stage, partitions) for stage in Stage),
+            *(stage_checks(stage, partitions, recent) for stage in Stage),
             redecode_check(partitions),
         ],
         jobs=[window_job, day_job(), redecode_job(partitions), compact_job, prune_job],
         schedules=housekeeping_schedules(),
-        sensors=[capture_sensor(), automation_sensor(), alert_sensor()],
+        sensors=[capture_sensor(), automation_sensor(), alert_sensor(), forgetting_sensor()],
         resources={"installation": installation},
         executor=dg.in_process_executor,
     )

@@ -7,31 +7,42 @@ import datetime as dt
 
 import dagster as dg
 
-LOOKBACK = dt.timedelta(days=3650)
+from atelier_pipeline.orchestration.installation import Installation
+from atelier_pipeline.orchestration.partitions import NS_PER_SEC
+
+EVALUATIONS_KEPT_SECS = 2 * 3600
+WINDOWS_LOOKED_BACK = 200
+"""Dagster keeps, for each condition at each change, the keys of all windows that it looked at: with
+every window of a year that is gigabytes a day, and a minute for a tick."""
 DAYS_LOOKED_BACK = dt.timedelta(days=366)
 """Of a day's windows each one is looked at: enough days for every backfill that is not history."""
 FOLLOWS_TAG = "atelier/follows"
 """On runs that make again what is derived; their number at a time is limited in dagster.yaml."""
 
 
-def follows() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
-    """When what a window's asset depends on was made again and has no error, for any window.
+def lookback(window_minutes: int) -> dt.timedelta:
+    """How old windows may be whose raw files are followed by what is derived from them."""
+    return WINDOWS_LOOKED_BACK * dt.timedelta(minutes=window_minutes)
+
+
+def follows(lookback: dt.timedelta) -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
+    """When what a recent window's asset depends on was made again and has no error.
 
     `eager` alone looks at the latest window only, which here is one that has not opened yet.
     """
-    eager = dg.AutomationCondition.eager().replace("in_latest_time_window", _any_window())
+    eager = dg.AutomationCondition.eager().replace("in_latest_time_window", _recent(lookback))
     return eager & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
 
-def checks_what_was_made() -> dg.AutomationCondition[dg.AssetCheckKey]:
-    """When what a window's check depends on was made again, and no run has judged it yet.
+def checks_what_was_made(lookback: dt.timedelta) -> dg.AutomationCondition[dg.AssetCheckKey]:
+    """When what a recent window's check depends on was made again, and no run has judged it yet.
 
     `eager` does not see that a check of a partition was executed, and would execute it twice.
     """
     made = dg.AutomationCondition.any_deps_updated().since(dg.AutomationCondition.newly_requested())
     judged = dg.AutomationCondition.check_passed() | dg.AutomationCondition.check_failed()
     return (
-        _any_window()
+        _recent(lookback)
         & made
         & ~judged
         & ~dg.AutomationCondition.any_deps_missing()
@@ -40,8 +51,10 @@ def checks_what_was_made() -> dg.AutomationCondition[dg.AssetCheckKey]:
     )
 
 
-def _any_window() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
-    return dg.AutomationCondition.in_latest_time_window(lookback_delta=LOOKBACK)
+def _recent(
+    lookback: dt.timedelta,
+) -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
+    return dg.AutomationCondition.in_latest_time_window(lookback_delta=lookback)
 
 
 def follows_any_window() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
@@ -85,3 +98,27 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Checks raw files made again, and makes again what is derived from them.",
     )
+
+
+def forgetting_sensor() -> dg.SensorDefinition:
+    """Keeps DAGSTER_HOME small: Dagster itself forgets evaluations after 30 days.
+
+    With one-minute windows those of an hour take some 50 MB.
+    """
+
+    @dg.sensor(
+        name="forget_evaluations",
+        minimum_interval_seconds=1800,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Forgets what automation found more than two hours ago; touches no run.",
+    )
+    def forget_evaluations(
+        context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
+    ) -> dg.SkipReason:
+        before = installation.now_ns() / NS_PER_SEC - EVALUATIONS_KEPT_SECS
+        storage = context.instance.schedule_storage
+        if storage is not None:
+            storage.purge_asset_evaluations(before)
+        return dg.SkipReason("evaluations of the last two hours are kept")
+
+    return forget_evaluations

@@ -4,6 +4,7 @@ The rules of a stage are judged together by one op, over the files of one partit
 judges data.
 """
 
+import datetime as dt
 import warnings
 from collections.abc import Iterator
 
@@ -32,10 +33,12 @@ _WHOLE_STAGE = {
 _MODES = {Stage.RAW: Mode.RAW, Stage.SYNC: Mode.SYNC}
 
 
-def stage_checks(stage: Stage, partitions: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+def stage_checks(
+    stage: Stage, partitions: dg.PartitionsDefinition, lookback: dt.timedelta
+) -> dg.AssetChecksDefinition:
     """One check for each rule of `stage`; a failed ERROR stops what is downstream."""
     rules = {rule.name: rule for rule in rules_of(stage)}
-    specs = [_spec(rule, partitions) for rule in rules.values()]
+    specs = [_spec(rule, partitions, lookback) for rule in rules.values()]
 
     @dg.multi_asset_check(name=f"{stage}_checks", specs=specs)
     def checks(
@@ -58,7 +61,9 @@ def asset_of(rule: Rule) -> dg.AssetKey:
     return asset_key(_MODES[rule.stage], own[0]) if len(own) == 1 else _WHOLE_STAGE[rule.stage]
 
 
-def _spec(rule: Rule, partitions: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
+def _spec(
+    rule: Rule, partitions: dg.PartitionsDefinition, lookback: dt.timedelta
+) -> dg.AssetCheckSpec:
     """The check of one rule, which waits until its whole stage is there.
 
     `partitions_def` keeps the state of each window apart; Dagster calls it a preview.
@@ -72,7 +77,7 @@ def _spec(rule: Rule, partitions: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
             additional_deps=[whole] if asset != whole else [],
             description=rule.description,
             blocking=rule.severity is Severity.ERROR,
-            automation_condition=checks_what_was_made(),
+            automation_condition=checks_what_was_made(lookback),
             partitions_def=partitions,
         )
 

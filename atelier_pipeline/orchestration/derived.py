@@ -3,6 +3,7 @@
 Each body is one call that reads and writes, and a report; nothing is computed here.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -36,7 +37,7 @@ def _made_from(kind: FileKind) -> list[dg.AssetKey]:
     return [asset_key(Mode.RAW, raw) for raw in (*events, *_LOSSES)]
 
 
-def sync_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def sync_assets(partitions: dg.PartitionsDefinition, lookback: dt.timedelta) -> dg.AssetsDefinition:
     """sync/*: the same events and states on the uniform grid."""
 
     @dg.multi_asset(
@@ -49,7 +50,7 @@ def sync_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 description=text,
                 kinds={"parquet"},
                 metadata=columns_of(kind, Mode.SYNC),
-                automation_condition=follows(),
+                automation_condition=follows(lookback),
             )
             for kind, text in SYNC.items()
         ],
@@ -68,7 +69,9 @@ def sync_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     return sync
 
 
-def aggregates_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def aggregates_asset(
+    partitions: dg.PartitionsDefinition, lookback: dt.timedelta
+) -> dg.AssetsDefinition:
     """market_aggregates: the 15 features of every tick."""
 
     @dg.asset(
@@ -78,7 +81,7 @@ def aggregates_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition
         kinds={"parquet"},
         metadata=columns_of(FileKind.AGGREGATES, Mode.SYNC),
         partitions_def=partitions,
-        automation_condition=follows(),
+        automation_condition=follows(lookback),
         pool=COMPUTE_POOL,
     )
     def market_aggregates(

@@ -3,7 +3,11 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("house", deadline=None)  # how long it takes proves nothing
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

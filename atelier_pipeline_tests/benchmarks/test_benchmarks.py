@@ -110,7 +110,7 @@ def test_trades_are_timed_by_both():
     assert_is_sample(trades.polars(Stopwatch(), 500, 7), 2_500)
 
 
-def test_the_generated_day_breaks_no_rule_from_raw_to_aggregates(lake):
+def test_the_generated_day_has_no_error_from_raw_to_aggregates(lake):
     common = {"lake": lake, "count": 2, "minutes": 1}
     synchronised = whole_day.synchronised(Stopwatch(), **common)
     assert min(synchronised["amount"], synchronised["raw_rows"]) > 0

@@ -9,7 +9,7 @@ from atelier_pipeline.lake.names import FileKind, Mode, find_files
 from atelier_pipeline.lake.reader import count_rows, read_table
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.settings import Settings
-from atelier_pipeline.validate.rule import Finding, Stage
+from atelier_pipeline.validate.rule import Finding, Severity, Stage
 from atelier_pipeline_tests.benchmarks.market_day import market_day
 from atelier_pipeline_tests.benchmarks.stopwatch import Stopwatch
 from atelier_pipeline_tests.benchmarks.symbol_day import EXCHANGE, collector, windows, write_windows
@@ -53,13 +53,15 @@ def validated(
 ) -> dict[str, float]:
     """Raw files → sync files → aggregates, each judged by its rules; an amount of windows.
 
-    `at_once` windows are worked on at the same time, as several runs would do.
+    `at_once` windows are worked on at the same time, as several runs would do. Seams of
+    windows that nobody captured can't be proved, which is a WARN.
     """
     day = windows(minutes)[:count]
     _judged(Path(lake), day[0])
     with watch, ThreadPoolExecutor(at_once) as pool:
         judged = list(pool.map(partial(_judged, Path(lake)), day))
-    failed = sum(not finding.passed for findings, _ in judged for finding in findings)
+    found = [finding for findings, _ in judged for finding in findings]
+    failed = sum(not each.passed and each.severity is Severity.ERROR for each in found)
     secs = {name: sum(each[name] for _, each in judged) for name in judged[0][1]}
     return watch.sample(count, failed=failed, **secs)
 

@@ -103,7 +103,7 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
 def forgetting_sensor() -> dg.SensorDefinition:
     """Keeps DAGSTER_HOME small: Dagster itself forgets evaluations after 30 days.
 
-    With one-minute windows those of an hour take some 50 MB.
+    With one-minute windows those of an hour take some 150 MB.
     """
 
     @dg.sensor(

@@ -40,7 +40,7 @@ floors: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal -m "not browser" --cov --cov-report=term
 
-browser: $(VENV)/.dev ## a morning with the UI in a real Chromium; six minutes, skipped without one
+browser: $(VENV)/.dev ## a morning with the UI in a real Chromium; nine minutes, skipped without one
 	$(BIN)/pytest -m browser
 
 lock: $(VENV)/.dev ## write the pinned requirements anew from pyproject.toml

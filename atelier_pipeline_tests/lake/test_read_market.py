@@ -20,7 +20,7 @@ from atelier_pipeline.lake.writer import write_table
 from atelier_pipeline.market import MarketSnapshot
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.window import Window
-from atelier_pipeline.synchronise import Synchronised, SyncSettings, synchronise_window
+from atelier_pipeline.synchronise import Synchronised, SyncSettings
 from atelier_pipeline_tests.lake.expected_snapshots import expected_snapshots
 from atelier_pipeline_tests.synchronise.markets import (
     EXCHANGE,
@@ -33,6 +33,7 @@ from atelier_pipeline_tests.synchronise.markets import (
     random_market,
 )
 from atelier_pipeline_tests.synchronise.reference import Reference
+from atelier_pipeline_tests.synchronise.test_window import synchronise
 
 SYNC = SyncSettings(period_ns=PERIOD, depth=3)
 TICKS = SECOND // PERIOD
@@ -45,15 +46,7 @@ def second(number: int, seed: int, datasets: list[Dataset]) -> Market:
 
 
 def synchronised(market: Market) -> Synchronised:
-    return synchronise_window(
-        market.raw(),
-        market.gap_table(),
-        SYNC,
-        market.window,
-        exchange=EXCHANGE,
-        symbol=SYMBOL,
-        cut_depth=market.cut_depth,
-    )
+    return synchronise(market, SYNC)
 
 
 def tables_of(rows: Synchronised) -> dict[FileKind, pa.Table]:

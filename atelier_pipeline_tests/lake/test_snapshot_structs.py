@@ -7,13 +7,11 @@ from hypothesis import given, settings
 from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.snapshot_structs import market_snapshots
 from atelier_pipeline.market.datasets import Dataset
-from atelier_pipeline.synchronise import SyncSettings, synchronise_window
+from atelier_pipeline.synchronise import SyncSettings
 from atelier_pipeline_tests.lake.expected_snapshots import expected_snapshots
 from atelier_pipeline_tests.synchronise.markets import (
-    EXCHANGE,
     MS,
     PERIOD,
-    SYMBOL,
     T0,
     Market,
     book_message,
@@ -21,21 +19,14 @@ from atelier_pipeline_tests.synchronise.markets import (
     random_market,
 )
 from atelier_pipeline_tests.synchronise.reference import Reference
+from atelier_pipeline_tests.synchronise.test_window import synchronise
 
 SYNC = SyncSettings(period_ns=PERIOD, depth=3)
 BUSY = random_market(3, counts=dict.fromkeys(Dataset, 25))
 
 
 def synchronised(market: Market):
-    return synchronise_window(
-        market.raw(),
-        market.gap_table(),
-        SYNC,
-        market.window,
-        exchange=EXCHANGE,
-        symbol=SYMBOL,
-        cut_depth=market.cut_depth,
-    )
+    return synchronise(market, SYNC)
 
 
 @settings(max_examples=60, deadline=None)

@@ -113,11 +113,6 @@ class Connection:
         """Whether frames can come."""
         return self._socket is not None
 
-    def waiting_since(self, now_ns: int) -> int:
-        """When the first message arrived that has not been received yet; else `now_ns`."""
-        waiting = self._socket.arrivals if self._socket is not None else None
-        return waiting[0][0] if waiting else now_ns
-
     def end_patience(self) -> None:
         """Take every answer that has not come for one that will not."""
         self._is_overdue = self._opened_at > 0
@@ -149,25 +144,24 @@ class Connection:
         self.repairs = Repairs(self._opened_at)
         opened = Opened(url=self._line.url, symbols=self._share.symbols)
         self._note(FrameKind.OPENED, control_payload(opened))
+        socket.begin(self._take)
         self.ask(self._share.requests)
 
     async def _converse(self, socket: TimedSocket) -> None:
         sending = asyncio.create_task(self._send(socket))
         try:
-            await self._receive(socket)
+            # Messages go to `_take`; this waits for the end, and raises what it was.
+            await socket.recv()
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             # Left to its context manager, a cancelled connection would report an internal error.
             await socket.close()
 
-    async def _receive(self, socket: TimedSocket) -> None:
-        receive, arrivals = self._line.queue.receive, socket.arrivals
-        while not self._is_over:
-            payload = await socket.recv(decode=False)
-            ts_recv, kind = arrivals.popleft()
-            receive(ts_recv, self.number, kind, payload)
-            self._received += 1
+    def _take(self, ts_recv: int, kind: str, payloads: list[bytes]) -> None:
+        if not self._is_over:
+            self._line.queue.receive_all(ts_recv, self.number, kind, payloads)
+            self._received += len(payloads)
 
     async def _send(self, socket: TimedSocket) -> None:
         sent = 0

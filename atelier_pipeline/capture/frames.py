@@ -4,6 +4,7 @@ Received frames that would exceed the limit are dropped; a `dropped` frame, in t
 them. Everything here runs in the event loop's thread.
 """
 
+import asyncio
 from typing import TypeAlias
 
 from atelier_pipeline.decode.control import Dropped, control_payload
@@ -17,6 +18,8 @@ RECEIVED = frozenset({FrameKind.TEXT, FrameKind.BINARY})
 _OVERHEAD_BYTES = 200
 """What Python keeps besides a payload's bytes: a tuple, two integers, three references."""
 
+_FILLING = 8
+
 
 class FrameQueue:
     """Frames that wait for the journal (`take`, `written`) and to be looked at (`take_fresh`).
@@ -24,12 +27,14 @@ class FrameQueue:
     Attributes:
         frames, bytes: received frames that were kept, and the bytes of their payloads.
         dropped: received frames that were not.
+        filling: set when frames take an eighth of the limit, for who writes them.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self.frames = 0
         self.bytes = 0
         self.dropped = 0
+        self.filling = asyncio.Event()
         self._limit = limit_bytes
         self._held = 0
         self._waiting: list[Frame] = []
@@ -47,11 +52,24 @@ class FrameQueue:
             self._tell_missed(ts_recv)
         self.frames += 1
         self.bytes += len(payload)
-        # Here and not in `_keep`: for most frames, a call costs as much as all the rest.
-        frame = ts_recv, connection, kind, payload
-        self._held += size
-        self._waiting.append(frame)
-        self._fresh.append(frame)
+        self._keep((ts_recv, connection, kind, payload))
+
+    def receive_all(self, ts_recv: int, connection: int, kind: str, payloads: list[bytes]) -> None:
+        """Keep frames that were read at once, as `receive` keeps one."""
+        size = sum(map(len, payloads))
+        cost = size + _OVERHEAD_BYTES * len(payloads)
+        if self._missed or self._held + cost > self._limit:
+            for payload in payloads:
+                self.receive(ts_recv, connection, kind, payload)
+            return
+        frames = [(ts_recv, connection, kind, payload) for payload in payloads]
+        self.frames += len(frames)
+        self.bytes += size
+        self._held += cost
+        self._waiting += frames
+        self._fresh += frames
+        if self._held * _FILLING > self._limit:
+            self.filling.set()
 
     def note(self, ts_recv: int, connection: int, kind: str, payload: bytes) -> None:
         """Keep a frame of our own, whatever the limit: these are few and small."""

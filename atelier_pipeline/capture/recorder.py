@@ -1,6 +1,10 @@
-"""Frames from the queue to the journal: every 0.8 s, in a thread beside the event loop."""
+"""Frames from the queue to the journal: every 0.8 s, or sooner where many come.
+
+A thread beside the event loop writes them.
+"""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from atelier_pipeline.capture.frames import Frame, FrameQueue
@@ -26,20 +30,21 @@ class Recorder:
         self._queue = queue
         self._limits = limits
         self._folder = folder
-        self._finishing = asyncio.Event()
+        self._is_finishing = False
 
     async def run(self) -> None:
         """Write every FLUSH_SECS until `finish`, then the rest. Raises JournalError."""
-        while not self._finishing.is_set():
-            try:
-                await asyncio.wait_for(self._finishing.wait(), FLUSH_SECS)
-            except TimeoutError:
-                await self._flush()
+        while not self._is_finishing:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._queue.filling.wait(), FLUSH_SECS)
+            await self._flush()
+            self._queue.filling.clear()
         await self._flush()
 
     def finish(self) -> None:
         """Let `run` write what is left and return."""
-        self._finishing.set()
+        self._is_finishing = True
+        self._queue.filling.set()
 
     async def _flush(self) -> None:
         frames = self._queue.take()

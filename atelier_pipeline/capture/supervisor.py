@@ -122,7 +122,7 @@ class Supervisor:
                 return ending
 
     def _listen(self, now_secs: float) -> None:
-        received_ns = self._received_ns()
+        received_ns = self._plan.now_ns()
         sight = self._listener.listen(self._queue.take_fresh())
         self._show(sight, received_ns)
         by_number = {lane.connection.number: lane for lane in self._lanes}
@@ -139,11 +139,6 @@ class Supervisor:
     def _show(self, sight: Sight, received_ns: int) -> None:
         if self._plan.on_sight is not None and not self._listener.failure:
             self._plan.on_sight(sight, received_ns)
-
-    def _received_ns(self) -> int:
-        """The time up to which all that has arrived is in the queue."""
-        now_ns = self._plan.now_ns()
-        return min([now_ns, *(lane.connection.waiting_since(now_ns) for lane in self._lanes)])
 
     def _probe(self, now_secs: float) -> None:
         """Once the window is over, ask who is still there: silence could be a lost connection."""

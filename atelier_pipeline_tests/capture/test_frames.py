@@ -1,6 +1,9 @@
 """The queue between sockets and journal."""
 
 import json
+import random
+
+import pytest
 
 from atelier_pipeline.capture.frames import FrameQueue
 
@@ -67,3 +70,23 @@ def test_our_own_frames_are_kept_even_when_the_queue_is_full():
     queue.receive(1, 0, "text", b"a")
     queue.note(2, 0, "closed", b"{}")
     assert [(time, kind) for time, _, kind, _ in kept(queue)] == [(2, "dropped"), (2, "closed")]
+
+
+@pytest.mark.parametrize("limit", [KIB, 4 * KIB, 64 * KIB])
+def test_frames_that_were_read_at_once_are_kept_and_dropped_as_if_they_came_singly(limit: int):
+    rng = random.Random(limit)  # noqa: S311 - the same frames every time
+    at_once, singly = FrameQueue(limit), FrameQueue(limit)
+    for time in range(50):
+        payloads = [b"x" * rng.randrange(200) for _ in range(rng.randrange(9))]
+        at_once.receive_all(time, time % 2, "text", payloads)
+        for payload in payloads:
+            singly.receive(time, time % 2, "text", payload)
+        if time % 10 == 9:
+            taken = at_once.take(), singly.take()
+            assert taken[0] == taken[1]
+            assert at_once.take_fresh() == singly.take_fresh()
+            at_once.written(taken[0])
+            singly.written(taken[1])
+    figures = [(queue.frames, queue.bytes, queue.dropped) for queue in (at_once, singly)]
+    assert figures[0] == figures[1]
+    assert (figures[0][2] > 0) == (limit < 64 * KIB)

@@ -19,13 +19,15 @@ _HOURS_PER_YEAR = 8760.0
 _USUAL_INTERVAL_HOURS = 8.0
 
 COLUMNS: Mapping[Dataset, Sequence[str]] = {
-    Dataset.ORDERBOOKS: ("side", "level", "price", "size", "grid_ts"),
+    Dataset.ORDERBOOKS: ("price", "size", "grid_ts"),
     Dataset.TRADES: ("side", "price", "amount", "grid_ts"),
     Dataset.LIQUIDATIONS: ("side", "price", "amount", "grid_ts"),
     Dataset.FUNDINGS: ("funding_rate", "next_funding_ts", "interval_hours", "grid_ts"),
     Dataset.OPEN_INTERESTS: ("open_interest", "open_interest_value", "grid_ts"),
 }
 """What of the sync tables is looked at; the tables may have no others."""
+
+_NOT_OF_ONE_RUN = "the files are of different windows or settings; synchronise the window again"
 
 _Columns: TypeAlias = dict[str, "pa.Array[Any] | pa.ChunkedArray[Any]"]
 
@@ -39,13 +41,14 @@ def aggregate(synchronised: Synchronised, raw_open_interests: pa.Table | None = 
     """
     snapshots = synchronised.snapshots
     stamps = _int64(snapshots["grid_ts"])
-    tables = {d: _Rows(synchronised.tables.get(d), d, stamps) for d in Dataset}
+    gathered = [dataset for dataset in Dataset if dataset is not Dataset.ORDERBOOKS]
+    tables = {d: _Rows(synchronised.tables.get(d), d, stamps) for d in gathered}
     before = opening_open_interest(raw_open_interests)
     before = synchronised.open_interest_before if before is None else before
     columns: _Columns = {
         **{name: snapshots[name] for name in snapshots.column_names},
         "ts_ns": pa.array(stamps.view(np.uint64)),
-        **_book_features(tables[Dataset.ORDERBOOKS], snapshots),
+        **_book_features(synchronised.tables.get(Dataset.ORDERBOOKS), snapshots),
         **_trade_features(tables[Dataset.TRADES], snapshots),
         **_liquidation_features(tables[Dataset.LIQUIDATIONS], snapshots),
         **_funding_features(tables[Dataset.FUNDINGS], stamps),
@@ -80,8 +83,8 @@ class _Rows:
         self.tick = _ticks_of(_int64(self.table["grid_ts"]), stamps, dataset)
 
     def numbers(self, name: str) -> NDArray[Any]:
-        """A column as numbers, NaN for null; writable, since the kernels are compiled for that."""
-        return np.require(self.table[name].to_numpy(), requirements="W")
+        """A column as numbers, NaN for null."""
+        return _numbers(self.table[name])
 
     def is_side(self, side: str) -> NDArray[np.bool_]:
         """bool[rows]: the row is of this side."""
@@ -99,15 +102,12 @@ class _Rows:
         return sum_events(self.ticks, self.tick, self.is_side("buy"), price, amount)
 
 
-def _book_features(rows: _Rows, snapshots: pa.Table) -> _Columns:
-    sums = sum_books(
-        rows.ticks,
-        rows.tick,
-        rows.numbers("level"),
-        rows.is_side("bid"),
-        rows.numbers("price"),
-        rows.numbers("size"),
-    )
+def _book_features(books: pa.Table | None, snapshots: pa.Table) -> _Columns:
+    """Snapshots count the levels, so that neither sides nor levels are looked at row by row."""
+    rows = SYNC[Dataset.ORDERBOOKS].empty_table() if books is None else books
+    bids, asks = _counts(snapshots["bid_levels"]), _counts(snapshots["ask_levels"])
+    _check_books(_int64(rows["grid_ts"]), _int64(snapshots["grid_ts"]), bids + asks)
+    sums = sum_books(bids, asks, _numbers(rows["price"]), _numbers(rows["size"]))
     is_valid = snapshots["book_valid"].to_numpy()
     total = sums.bid_size + sums.ask_size
     return {
@@ -161,6 +161,20 @@ def _open_interest_features(rows: _Rows, before: float | None) -> _Columns:
     }
 
 
+def _check_books(
+    row_stamps: NDArray[np.int64], stamps: NDArray[np.int64], levels: NDArray[np.int64]
+) -> None:
+    """Raise LakeError unless each tick has as many rows as its snapshot counts levels."""
+    has_rows = levels > 0
+    ends = np.cumsum(levels)[has_rows]
+    as_counted = ends[-1:].sum() == len(row_stamps) and all(
+        np.array_equal(row_stamps[rows], stamps[has_rows])
+        for rows in (ends - levels[has_rows], ends - 1)
+    )
+    if not as_counted:
+        raise LakeError(f"sync rows of orderbooks are not what snapshots count: {_NOT_OF_ONE_RUN}")
+
+
 def _ticks_of(
     row_stamps: NDArray[np.int64], stamps: NDArray[np.int64], dataset: Dataset
 ) -> NDArray[np.int64]:
@@ -171,9 +185,19 @@ def _ticks_of(
     if len(strange):
         raise LakeError(
             f"sync rows of {dataset.value} at {strange[0]} ns have no snapshots row: "
-            "the files are of different windows or settings; synchronise the window again"
+            f"{_NOT_OF_ONE_RUN}"
         )
     return np.repeat(found, np.diff(starts, append=len(row_stamps)))
+
+
+def _numbers(column: "pa.ChunkedArray[Any]") -> NDArray[Any]:
+    """NaN for null; writable, since the kernels are compiled for that."""
+    return np.require(column.to_numpy(), requirements="W")
+
+
+def _counts(column: "pa.ChunkedArray[Any]") -> NDArray[np.int64]:
+    """0 for null: no book has no levels."""
+    return _int64(pc.fill_null(column, pa.scalar(0, column.type)))
 
 
 def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -30,26 +30,27 @@ class EventSums(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def sum_books(
-    ticks: int,
-    tick: NDArray[np.int64],
-    level: NDArray[np.uint64],
-    is_bid: NDArray[np.bool_],
+    bids: NDArray[np.int64],
+    asks: NDArray[np.int64],
     price: NDArray[np.float64],
     size: NDArray[np.float64],
 ) -> BookSums:
-    """The sides of each tick's book, given the tick of each row."""
+    """The sides of each tick's book, given how many rows of each side follow each other there."""
+    ticks = len(bids)
     best_bid, best_ask = np.full(ticks, np.nan), np.full(ticks, np.nan)
     bid_size, ask_size = np.zeros(ticks), np.zeros(ticks)
-    for row in range(len(tick)):
-        at = tick[row]
-        if is_bid[row]:
+    row = 0
+    for at in range(ticks):
+        if bids[at]:
+            best_bid[at] = price[row]
+        for _ in range(bids[at]):
             bid_size[at] += size[row]
-            if level[row] == 0:
-                best_bid[at] = price[row]
-        else:
+            row += 1
+        if asks[at]:
+            best_ask[at] = price[row]
+        for _ in range(asks[at]):
             ask_size[at] += size[row]
-            if level[row] == 0:
-                best_ask[at] = price[row]
+            row += 1
     return BookSums(best_bid, best_ask, bid_size, ask_size)
 
 

@@ -1,5 +1,7 @@
 """The 15 features: the contract's figures, and whole markets against a plain reference."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -154,6 +156,24 @@ def test_rows_of_another_grid_are_refused():
     coarser = synchronise(market, SyncSettings(period_ns=5 * PERIOD))
     with pytest.raises(LakeError, match="trades at 1700000000100000000 ns have no snapshots row"):
         aggregate(Synchronised(rows.tables, coarser.snapshots))
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_books_of_another_depth_than_the_snapshots_are_refused(depth):
+    market = Market({Dataset.ORDERBOOKS: []}, opening={Dataset.ORDERBOOKS: BOOK})
+    rows = synchronise(market, SyncSettings(period_ns=PERIOD, depth=depth))
+    others = synchronise(market, SyncSettings(period_ns=PERIOD, depth=3 - depth))
+    with pytest.raises(LakeError, match="orderbooks are not what snapshots count"):
+        aggregate(Synchronised(rows.tables, others.snapshots))
+
+
+def test_books_of_other_ticks_than_the_snapshots_are_refused():
+    market = Market({Dataset.ORDERBOOKS: []}, opening={Dataset.ORDERBOOKS: BOOK})
+    rows = synchronise(market, SYNC)
+    next_window = Window(market.window.end_ns, market.window.end_ns + SECOND)
+    later = synchronise(replace(market, window=next_window), SYNC)
+    with pytest.raises(LakeError, match="orderbooks are not what snapshots count"):
+        aggregate(Synchronised(rows.tables, later.snapshots))
 
 
 @settings(max_examples=150, deadline=None)

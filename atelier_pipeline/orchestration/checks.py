@@ -83,10 +83,11 @@ def _spec(
 
 
 def _result(finding: Finding, rule: Rule) -> dg.AssetCheckResult:
+    sample = {} if finding.passed else {"sample": table_of(finding.sample)}
     return dg.AssetCheckResult(
         asset_key=asset_of(rule),
         check_name=rule.name,
         passed=finding.passed,
         severity=dg.AssetCheckSeverity[finding.severity],
-        metadata={OFFENDING: finding.offending, "sample": table_of(finding.sample)},
+        metadata={OFFENDING: finding.offending, **sample},
     )

@@ -17,7 +17,7 @@ from atelier_pipeline.orchestration.automation import follows_its_day
 from atelier_pipeline.orchestration.checks import asset_of
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import COMPUTE_POOL
-from atelier_pipeline.orchestration.materialise import asset_key
+from atelier_pipeline.orchestration.materialise import asset_key, tell
 from atelier_pipeline.orchestration.metadata import Entry, rows_table
 from atelier_pipeline.orchestration.partitions import partition_key, windows_of_days
 from atelier_pipeline.orchestration.plots import shade_map
@@ -57,13 +57,10 @@ def daily_verdict_asset(days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         path = write_page(lake, verdict)
         address = installation.settings.reports_url
         link = f"{address}/{path.relative_to(lake / REPORTS).as_posix()}" if address else None
-        return dg.MaterializeResult(
-            metadata={
-                **({"report": dg.MetadataValue.url(link)} if link else {}),
-                "report file": dg.MetadataValue.path(path),
-                **dict(_told(verdict)),
-            }
-        )
+        link_of_page = {"report": dg.MetadataValue.url(link)} if link else {}
+        page = {**link_of_page, "report file": dg.MetadataValue.path(path)}
+        tell(context, page | dict(_told(verdict)))
+        return dg.MaterializeResult()
 
     return daily_verdict
 

@@ -16,7 +16,7 @@ from atelier_pipeline.orchestration.automation import follows, follows_any_windo
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import COMPUTE_POOL
 from atelier_pipeline.orchestration.ledger import Ledger
-from atelier_pipeline.orchestration.materialise import asset_key, materialised, measured
+from atelier_pipeline.orchestration.materialise import asset_key, materialised, measured, tell
 from atelier_pipeline.orchestration.metadata import columns_of, described
 
 SYNC = {
@@ -64,7 +64,7 @@ def sync_assets(partitions: dg.PartitionsDefinition, lookback: dt.timedelta) -> 
         make = partial(pipeline.synchronise, *target, installation.settings)
         result = measured("sync", target, installation, make)
         ledger = Ledger.read(installation.settings.lake, *target)
-        yield from materialised(SYNC, Mode.SYNC, result, ledger)
+        yield from materialised(SYNC, Mode.SYNC, result, ledger, context)
 
     return sync
 
@@ -91,8 +91,8 @@ def aggregates_asset(
         make = partial(pipeline.aggregate, *target, installation.settings)
         result = measured("aggregates", target, installation, make)
         ledger = Ledger.read(installation.settings.lake, *target)
-        metadata = described(FileKind.AGGREGATES, Mode.SYNC, result.files, ledger)
-        return dg.MaterializeResult(metadata=metadata)
+        tell(context, described(FileKind.AGGREGATES, Mode.SYNC, result.files, ledger))
+        return dg.MaterializeResult()
 
     return market_aggregates
 

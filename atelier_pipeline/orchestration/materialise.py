@@ -1,7 +1,7 @@
 """From what a stage wrote to what Dagster records of it: one result per asset, with metadata."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -36,7 +36,11 @@ def measured(
 
 
 def materialised(
-    kinds: Iterable[FileKind], mode: Mode, result: StageResult, ledger: Ledger
+    kinds: Iterable[FileKind],
+    mode: Mode,
+    result: StageResult,
+    ledger: Ledger,
+    context: dg.AssetExecutionContext,
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """One result for each of `kinds`, in their order.
 
@@ -44,5 +48,19 @@ def materialised(
     result that was left out would be left out as well.
     """
     for kind in kinds:
-        metadata = described(kind, mode, result.files, ledger)
-        yield dg.MaterializeResult(asset_key=asset_key(mode, kind), metadata=metadata)
+        key = asset_key(mode, kind)
+        tell(context, described(kind, mode, result.files, ledger), key)
+        yield dg.MaterializeResult(asset_key=key)
+
+
+def tell(
+    context: dg.AssetExecutionContext,
+    metadata: Mapping[str, Any],
+    asset: dg.AssetKey | None = None,
+) -> None:
+    """Record metadata with the materialisation of an asset, and nowhere else.
+
+    Metadata of a result would be stored twice, as those of the op's output too: a quarter of what a
+    run leaves in Dagster's database.
+    """
+    context.add_asset_metadata(metadata, asset_key=asset)

@@ -29,7 +29,7 @@ from atelier_pipeline.orchestration.plots import bar_plot, heat_map, line_plot
 
 Entry: TypeAlias = tuple[str, dg.MetadataValue[Any]]
 
-SAMPLE_ROWS = 8
+SAMPLE_ROWS = 5
 PLOTTED_FILES = 3
 NS_PER_SEC = 1_000_000_000
 NS_PER_MS = 1_000_000

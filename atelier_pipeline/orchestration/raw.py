@@ -94,7 +94,7 @@ def raw_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             result = measured("raw", target, installation, make)
         ledger = Ledger.read(installation.settings.lake, *target)
         installation.metrics(collector).feeds(ledger.gaps, ledger.captures)
-        yield from materialised(RAW, Mode.RAW, result, ledger)
+        yield from materialised(RAW, Mode.RAW, result, ledger, context)
         if is_present:
             yield from produced(collector.name, ledger)
         termination.end_run()

@@ -2,6 +2,9 @@
 
 The bytes depend on the values in row order and their types alone: not on how rows are split into
 chunks, on dictionary encoding, or on what lies in memory under a null. Floats count by their bits.
+
+Times, ids, flags and text mostly repeat the row before. The hash takes them by runs: the numbers of
+the rows that differ from the one before, and the values there.
 """
 
 import hashlib
@@ -9,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Column: TypeAlias = "pa.Array[Any]"
@@ -16,29 +20,108 @@ Canonical: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.ui
 
 _NOTHING = np.empty(0, np.uint8)
 
+_BY_ROWS = frozenset({"level", "id", "seq"})
+"""Columns, besides floats and payloads, in which hardly a row repeats the one before."""
+
 
 class ContentHasher:
     """sha256 over batches of one schema; any split of the same rows gives the same hash."""
 
     def __init__(self, schema: pa.Schema) -> None:
-        self._fields = [f"{field.name}:{_value_type(field.type)}" for field in schema]
-        self._parts = [[hashlib.sha256() for _ in range(3)] for _ in self._fields]
+        kinds = [_value_type(field.type) for field in schema]
+        self._fields = [f"{field.name}:{kind}" for field, kind in zip(schema, kinds, strict=True)]
+        self._columns = [
+            _Runs() if _in_runs(field.name, kind) else _Rows()
+            for field, kind in zip(schema, kinds, strict=True)
+        ]
         self._rows = 0
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Add the rows of `batch`, which has the schema's columns."""
-        for column, parts in zip(batch.columns, self._parts, strict=True):
-            for part, data in zip(parts, canonical(column, self._rows), strict=True):
-                part.update(data.data)
+        for column, hashed in zip(batch.columns, self._columns, strict=True):
+            hashed.update(column)
         self._rows += batch.num_rows
 
     def hexdigest(self) -> str:
         """The hash of all rows so far, in 64 hex digits."""
         whole = hashlib.sha256(str(self._rows).encode())
-        for field, parts in zip(self._fields, self._parts, strict=True):
+        for field, hashed in zip(self._fields, self._columns, strict=True):
             whole.update(f"\n{field}\n".encode())
-            whole.update(b"".join(part.digest() for part in parts))
+            whole.update(hashed.digest())
         return whole.hexdigest()
+
+
+class _Rows:
+    """The hash of a column, row by row."""
+
+    def __init__(self) -> None:
+        self._parts = [hashlib.sha256() for _ in range(3)]
+        self._rows = 0
+
+    def update(self, column: Column) -> None:
+        for part, data in zip(self._parts, canonical(column, self._rows), strict=True):
+            part.update(data.data)
+        self._rows += len(column)
+
+    def digest(self) -> bytes:
+        return b"".join(part.digest() for part in self._parts)
+
+
+class _Runs:
+    """The hash of a column by its runs of equal values."""
+
+    def __init__(self) -> None:
+        self._starts = hashlib.sha256()
+        self._values = _Rows()
+        self._rows = 0
+        self._last: list[bytes] | None = None
+
+    def update(self, column: Column) -> None:
+        if not len(column):
+            return
+        starts = _starts(column)
+        if _row(column, 0) == self._last:
+            starts = starts[1:]
+        self._starts.update((starts + self._rows).data)
+        self._values.update(column if len(starts) == len(column) else column.take(starts))
+        self._rows += len(column)
+        self._last = _row(column, len(column) - 1)
+
+    def digest(self) -> bytes:
+        return self._starts.digest() + self._values.digest()
+
+
+def _in_runs(name: str, kind: pa.DataType) -> bool:
+    return not (name in _BY_ROWS or pa.types.is_floating(kind) or pa.types.is_binary(kind))
+
+
+def _row(column: Column, row: int) -> list[bytes]:
+    return [part.tobytes() for part in canonical(column.slice(row, 1))]
+
+
+def _starts(column: Column) -> NDArray[np.int64]:
+    """The first row, and each that differs from the one before."""
+    keys, is_null = _keys(column), None
+    if keys.null_count:
+        is_null = keys.is_null().to_numpy(zero_copy_only=False)
+        keys = keys.fill_null(_zero(keys.type))
+    if _is_text(keys.type):
+        differs = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
+    else:
+        values = _numbers(keys)
+        differs = values[1:] != values[:-1]
+    if is_null is not None:
+        differs = differs | (is_null[1:] != is_null[:-1])
+    return np.concatenate([[0], np.flatnonzero(differs) + 1])
+
+
+def _keys(column: Column) -> Column:
+    """Values that differ where those of the column do."""
+    if not isinstance(column, pa.DictionaryArray):
+        return column
+    known = column.dictionary
+    is_plain = not known.null_count and len(known.unique()) == len(known)
+    return column.indices if is_plain else column.dictionary_decode()
 
 
 def content_hash(table: pa.Table) -> str:
@@ -64,7 +147,7 @@ def canonical(column: Column, first_row: int = 0) -> Canonical:
         column = column.fill_null(_zero(column.type))
     if _is_text(column.type):
         return nulls, *_text(column)
-    return nulls, _NOTHING, _fixed(column)
+    return nulls, _NOTHING, _numbers(column).view(np.uint8)
 
 
 def _text(column: Column) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -76,10 +159,10 @@ def _text(column: Column) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return np.diff(offsets).view(np.uint8), _view(data)[offsets[0] : offsets[-1]]
 
 
-def _fixed(column: Column) -> NDArray[np.uint8]:
+def _numbers(column: Column) -> NDArray[Any]:
     if pa.types.is_timestamp(column.type):
         column = column.view(pa.int64())
-    return np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).view(np.uint8)
+    return np.ascontiguousarray(column.to_numpy(zero_copy_only=False))
 
 
 def _view(buffer: pa.Buffer | None) -> NDArray[np.uint8]:

@@ -190,4 +190,5 @@ FRAMES = pa.schema(
     ]
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: the content hash takes by runs what repeats; see docs/decisions/parquet.md."""

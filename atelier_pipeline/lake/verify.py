@@ -17,6 +17,7 @@ from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.content import ContentHasher
 from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, find_files, parse_name
 from atelier_pipeline.lake.reader import count_rows, iterate, read_footer, read_pieces, read_table
+from atelier_pipeline.lake.schemas import SCHEMA_VERSION
 from atelier_pipeline.lake.ticks import TickRange, tick_batches
 
 _SYNC_ORDER = ("grid_ts",)
@@ -36,6 +37,11 @@ def verify_file(path: Path) -> int:
     footer counts, in order, and values of the hash that its footer promises.
     """
     name, footer = parse_name(path.name), read_footer(path)
+    if footer.schema_version != SCHEMA_VERSION:
+        raise LakeError(
+            f"{path} has schema {footer.schema_version}, not {SCHEMA_VERSION}: its hash was made "
+            "in another way; seal or decode its window again"
+        )
     hasher, order = ContentHasher(name.schema), _Order(path)
     rows = 0
     for batch in iterate(path):

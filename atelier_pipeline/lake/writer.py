@@ -42,6 +42,9 @@ _TEXTS = {
 """Text that hardly repeats; ids often share their first digits with the one before."""
 
 
+_CODES = pa.dictionary(pa.int32(), pa.string())
+
+
 class Written(msgspec.Struct, frozen=True):
     """A file that was written: where, how many rows and bytes, and the hash of its content."""
 
@@ -103,8 +106,9 @@ class _Body:
         size = _FRAMES_PER_GROUP if kind is FileKind.FRAMES else ROWS_PER_GROUP
         sizes = itertools.chain(self._groups, itertools.repeat(size))
         hasher = ContentHasher(schema)
-        with pq.ParquetWriter(file, schema, **_options(schema, self._name.mode, size)) as writer:
-            for group in _groups(_checked(self._batches, schema, self._name), sizes):
+        encoded = _encoded(schema)
+        with pq.ParquetWriter(file, encoded, **_options(self._name, size)) as writer:
+            for group in _groups(_checked(self._batches, schema, self._name), sizes, encoded):
                 for batch in group.to_batches():
                     hasher.update(batch)
                 writer.write_table(group, row_group_size=size)
@@ -167,7 +171,9 @@ def _kind(field: "pa.Field[Any]") -> str:
     return f"{field.type}{'' if field.nullable else ' not null'}"
 
 
-def _groups(tables: Iterable[pa.Table], sizes: Iterator[int]) -> Iterator[pa.Table]:
+def _groups(
+    tables: Iterable[pa.Table], sizes: Iterator[int], encoded: pa.Schema
+) -> Iterator[pa.Table]:
     """The same rows in tables of `sizes` rows, the last one shorter, each in one piece."""
     waiting: list[pa.Table] = []
     rows, size = 0, next(sizes)
@@ -176,22 +182,69 @@ def _groups(tables: Iterable[pa.Table], sizes: Iterator[int]) -> Iterator[pa.Tab
         rows += table.num_rows
         while rows >= size:
             whole = pa.concat_tables(waiting)
-            yield whole.slice(0, size).combine_chunks()
+            yield _in_one_piece(whole.slice(0, size), encoded)
             waiting = [whole.slice(size)]
             rows, size = rows - size, next(sizes)
     if rows:
-        yield pa.concat_tables(waiting).combine_chunks()
+        yield _in_one_piece(pa.concat_tables(waiting), encoded)
 
 
-def _options(schema: pa.Schema, mode: Mode, rows_per_group: int) -> dict[str, Any]:
+def _in_one_piece(rows: pa.Table, encoded: pa.Schema) -> pa.Table:
+    columns = [
+        _joined(_dictionaries(column) if pa.types.is_dictionary(field.type) else column)
+        for field, column in zip(encoded, rows.columns, strict=True)
+    ]
+    return pa.table(columns, schema=encoded)
+
+
+def _joined(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any] | pa.ChunkedArray[Any]":
+    """In one piece; pyarrow copies a single chunk as well."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _dictionaries(text: "pa.ChunkedArray[pa.StringScalar]") -> "pa.ChunkedArray[Any]":
+    """Text as numbers of a dictionary, which is in order of appearance, however it was cut.
+
+    Of millions of rows most chunks lie in the same memory: these are looked at once.
+    """
+    known: dict[tuple[int, ...], pa.DictionaryArray[Any, Any]] = {}
+    chunks: list[pa.DictionaryArray[Any, Any]] = []
+    for chunk in text.chunks:
+        place = _place_in_memory(chunk)
+        if place not in known:
+            known[place] = chunk.dictionary_encode()
+        chunks.append(known[place])
+    return pa.chunked_array(chunks).unify_dictionaries()
+
+
+def _place_in_memory(chunk: "pa.Array[Any]") -> tuple[int, ...]:
+    buffers = (0 if buffer is None else buffer.address for buffer in chunk.buffers())
+    return (*buffers, chunk.offset, len(chunk))
+
+
+def _encoded(schema: pa.Schema) -> pa.Schema:
+    """The schema with text that repeats as dictionaries; in a file it is text all the same."""
+    return pa.schema(
+        [
+            field.with_type(_CODES) if _is_dictionary_text(field.name, field.type) else field
+            for field in schema
+        ]
+    )
+
+
+def _is_dictionary_text(name: str, kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) and name not in _TEXTS
+
+
+def _options(name: FileName, rows_per_group: int) -> dict[str, Any]:
     """How columns become bytes: docs/decisions/parquet.md has the figures.
 
     Raw rows are chosen for size; sync rows, of which there are ten times as many, for speed.
     """
-    encodings = {field.name: _encoding(field.name, field.type) for field in schema}
+    encodings = {field.name: _encoding(name, field.name, field.type) for field in name.schema}
     return {
         "compression": "zstd",
-        "compression_level": 3 if mode is Mode.SYNC else 6,
+        "compression_level": 3 if name.mode is Mode.SYNC else 6,
         "use_dictionary": [name for name, encoding in encodings.items() if encoding is None],
         "column_encoding": {k: v for k, v in encodings.items() if v is not None},
         "max_rows_per_page": rows_per_group,
@@ -201,10 +254,12 @@ def _options(schema: pa.Schema, mode: Mode, rows_per_group: int) -> dict[str, An
     }
 
 
-def _encoding(name: str, kind: pa.DataType) -> str | None:
+def _encoding(file: FileName, name: str, kind: pa.DataType) -> str | None:
     """The Parquet encoding of a column; None = dictionary."""
-    if pa.types.is_floating(kind):
-        return None if name in _REPEATED else "BYTE_STREAM_SPLIT"
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return _TEXTS.get(name)
+    if file.kind is FileKind.ORDERBOOKS and file.mode is Mode.SYNC:
+        return "PLAIN"
+    if pa.types.is_floating(kind):
+        return None if name in _REPEATED else "BYTE_STREAM_SPLIT"
     return "PLAIN" if pa.types.is_boolean(kind) else "DELTA_BINARY_PACKED"

@@ -357,7 +357,7 @@ def _facts(footer: Footer) -> dict:
     ("damage", "told"),
     [
         (wrong_collector, "is of another symbol"),
-        (older_schema, "has schema 0, not 1"),
+        (older_schema, "has schema 0, not 2"),
         (without_window, "with and without window"),
         (rotten, "is damaged"),
     ],

@@ -16,6 +16,7 @@ from atelier_pipeline_tests.validate.small_lake import TICKS, SmallLake
 
 NAME = "BTCUSDT_trades_raw_20260226_153000.123.parquet"
 FACTS = Footer(exchange="bybit", symbol="BTCUSDT")
+FACTS_OF_SCHEMA_1 = {"exchange": "bybit", "symbol": "BTCUSDT", "schema_version": 1}
 MORE_THAN_A_BATCH = 20_000
 
 
@@ -142,3 +143,9 @@ def test_the_newest_file_of_each_kind_is_found(tmp_path):
     assert new == {("trades", "raw"), ("snapshots", "sync")}
     assert len(found) == len(SmallLake().rows)
     assert newest_files(tmp_path, "bybit", "ETH/USD") == []
+
+
+def test_a_file_whose_hash_was_made_in_another_way_is_not_called_damaged(tmp_path):
+    path = write_table(trades(3), tmp_path / NAME, Footer(**FACTS_OF_SCHEMA_1)).path
+    with pytest.raises(LakeError, match="has schema 1, not 2: its hash was made in another way"):
+        verify_file(path)

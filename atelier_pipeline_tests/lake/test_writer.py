@@ -70,7 +70,7 @@ def test_the_footer_says_everything_about_the_file(tmp_path):
     written = write_table(table, place(tmp_path, FileKind.GAPS, Mode.RAW), FOOTER)
     kept = pq.read_metadata(written.path).metadata
     assert kept == {
-        b"schema_version": b"1",
+        b"schema_version": b"2",
         b"package_version": __version__.encode(),
         b"exchange": b"bybit",
         b"symbol": b"BTC/USDT",
@@ -91,7 +91,7 @@ def test_the_footer_says_everything_about_the_file(tmp_path):
         source="live",
         settings_hash="abc",
         input_hashes={"a.parquet": "01", "b.parquet": "02"},
-        schema_version=1,
+        schema_version=2,
         package_version=__version__,
         content_hash=content_hash(table),
     )

@@ -3,17 +3,16 @@
 A journal holds the frames of one window of one collector. It is a folder of segments, one for each
 process start: `segment-000.arrows`, `segment-001.arrows`, … . A segment is an Arrow IPC stream:
 
-- the schema `FRAMES`; its metadata holds `journal`, the JournalMeta as JSON, and that text's crc32;
-- record batches, each with its own crc32 in its custom metadata; the first one has no rows, so that
-  the head is on disk before any frame is there;
-- where it was closed, and only there, a batch of no rows whose mark says `closed` and how many rows
-  went before; then Arrow's end of stream.
+- the schema `FRAMES`; its metadata holds `journal`, the JournalMeta as JSON;
+- record batches;
+- where it was closed, and only there, a batch of no rows whose mark says `closed`; then Arrow's end
+  of stream.
 
 Arrow alone can't tell a torn file from a whole one: it takes zeros, and a cut between two batches,
-for the end of the stream. Here a segment without its mark is damaged.
+for the end of the stream. Here a segment without its mark is damaged. Nor does it notice changed
+bytes: schema and batches carry a crc32 each (`journal_messages`).
 """
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,14 +22,15 @@ import msgspec
 import pyarrow as pa
 
 from atelier_pipeline.errors import JournalError
-from atelier_pipeline.lake.content import canonical
+from atelier_pipeline.lake.journal_messages import CHECK_KEY, NO_CHECK
 from atelier_pipeline.lake.names import group_name, stamp
 from atelier_pipeline.lake.schemas import FRAMES
 from atelier_pipeline.market.window import Window
 
 META_KEY = b"journal"
-CRC_KEY = b"crc32"
 MARK_KEY = b"mark"
+CLOSED = b"closed"
+"""The mark of a segment that was closed."""
 SUFFIX = ".arrows"
 
 
@@ -139,36 +139,14 @@ def segment_number(path: Path) -> int:
 
 def head(meta: JournalMeta) -> pa.Schema:
     """The schema that a segment starts with."""
-    text = msgspec.json.encode(meta)
-    return FRAMES.with_metadata({META_KEY: text, CRC_KEY: _hex(zlib.crc32(text))})
+    return FRAMES.with_metadata({META_KEY: msgspec.json.encode(meta), CHECK_KEY: NO_CHECK})
 
 
 def meta_of(schema: pa.Schema) -> JournalMeta | None:
-    """The meta in a segment's head, or None where the head is damaged."""
-    metadata = schema.metadata or {}
-    text = metadata.get(META_KEY, b"")
-    whole = metadata.get(CRC_KEY) == _hex(zlib.crc32(text))
-    if not whole or not schema.equals(FRAMES):
+    """The meta in a segment's head, or None where the head is of another kind or version."""
+    if not schema.equals(FRAMES):
         return None
     try:
-        return msgspec.json.decode(text, type=JournalMeta)
+        return msgspec.json.decode((schema.metadata or {}).get(META_KEY, b""), type=JournalMeta)
     except msgspec.MsgspecError:
         return None
-
-
-def closed_mark(rows: int) -> bytes:
-    """The mark of a segment that was closed after `rows` rows."""
-    return f"closed {rows}".encode()
-
-
-def checksum(batch: pa.RecordBatch, mark: bytes = b"") -> bytes:
-    """crc32, in hex, over the mark, the number of rows and all values of a batch."""
-    crc = zlib.crc32(b"%s %d" % (mark, batch.num_rows))
-    for column in batch.columns:
-        for part in canonical(column):
-            crc = zlib.crc32(part.data, crc)
-    return _hex(crc)
-
-
-def _hex(crc: int) -> bytes:
-    return b"%08x" % crc

@@ -1,4 +1,4 @@
-"""Writing a journal: frames wait in memory until `flush` makes them durable as one batch.
+"""Writing a journal: frames wait in memory until `flush` makes them durable.
 
 `append` and `extend` may be called by one thread, an event loop's say, while `flush` runs in
 another. No clock is read here: times are the caller's.
@@ -6,8 +6,10 @@ another. No clock is read here: times are the caller's.
 
 import os
 import threading
-from collections.abc import Generator, Sequence
+from bisect import bisect_right
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -18,11 +20,20 @@ import pyarrow.compute as pc
 from atelier_pipeline.errors import JournalError
 from atelier_pipeline.lake import journal
 from atelier_pipeline.lake.journal import FrameKind, JournalMeta, Segment
+from atelier_pipeline.lake.journal_messages import (
+    END_OF_STREAM,
+    Check,
+    batch_message,
+    head_message,
+)
 from atelier_pipeline.lake.journal_reader import check_same, read_segments
 from atelier_pipeline.lake.schemas import FRAMES
 from atelier_pipeline.lake.storage import lock_folder, make_folder, sync_folder
 
 _KINDS = frozenset(str(kind) for kind in FrameKind)
+
+_BATCH_BYTES = 16 << 20
+"""Of payload in one batch: what a flush needs beside the rows, however many have waited."""
 
 _NOTHING = pa.RecordBatch.from_pylist([], schema=FRAMES)
 
@@ -49,15 +60,12 @@ class JournalWriter:
         self.first_connection = first_connection
         self._next_seq = next_seq
         self._waiting: list[_Row] = []
-        self._rows = 0
+        self._check = Check()
         self._refusal = ""
         self._appending = threading.Lock()
         self._writing = threading.Lock()
         self._file: BinaryIO = resources.enter_context(path.open("xb"))
-        self._stream = pa.ipc.new_stream(self._file, journal.head(meta))
-        # Arrow writes the head with the first batch: without this one a process that dies before
-        # its first frame would leave an empty file.
-        self._write(_NOTHING)
+        self._write(head_message(journal.head(meta)))
         self._resources = resources
 
     @classmethod
@@ -116,16 +124,17 @@ class JournalWriter:
             self._next_seq += len(frames)
 
     def flush(self) -> int:
-        """Make the waiting rows durable as one batch; returns how many there were.
+        """Make the waiting rows durable; returns how many there were.
 
         Raises JournalError where that fails: nothing can be written to this segment any more, and
-        the rows of the failed batch are lost.
+        the rows from the failed batch on are lost.
         """
         with self._writing:
             with self._appending:
                 rows, self._waiting = self._waiting, []
-            if rows:
-                self._write(_batch(rows))
+            for first, last in _batches(rows):
+                message = batch_message(_batch(rows[first:last]), {})
+                self._write(message, rows=len(rows) - first)
             return len(rows)
 
     def close(self) -> None:
@@ -156,26 +165,21 @@ class JournalWriter:
 
     def _end(self) -> None:
         with self._writing:
-            self._write(_NOTHING, journal.closed_mark(self._rows))
-            self._stream.close()
-            self._sync()
+            mark = {journal.MARK_KEY: journal.CLOSED}
+            self._write(batch_message(_NOTHING, mark), end=END_OF_STREAM)
 
-    def _write(self, batch: pa.RecordBatch, mark: bytes = b"") -> None:
-        metadata = {journal.CRC_KEY: journal.checksum(batch, mark), journal.MARK_KEY: mark}
+    def _write(self, message: memoryview, rows: int = 0, end: bytes = b"") -> None:
+        """Make a message durable, and `end` behind it; so many rows are lost where that fails."""
         try:
-            self._stream.write_batch(batch, custom_metadata=metadata)
-            self._sync()
+            self._file.writelines([*self._check.added(message), end])
+            self._file.flush()
+            os.fdatasync(self._file.fileno())
         except OSError as error:
             self._refusal = (
                 f"{self.path} can't be written: {error.strerror or error}; "
-                f"{batch.num_rows} frames are lost, and no more are taken"
+                f"{rows} frames are lost, and no more are taken"
             )
             raise JournalError(self._refusal) from error
-        self._rows += batch.num_rows
-
-    def _sync(self) -> None:
-        self._file.flush()
-        os.fdatasync(self._file.fileno())
 
 
 @contextmanager
@@ -202,6 +206,16 @@ def _next_path(folder: Path, segments: Sequence[Segment]) -> Path:
 def _highest(batches: Sequence[pa.RecordBatch], column: str) -> int:
     """The largest number in a column, -1 where there are no rows."""
     return max((pc.max(batch[column]).as_py() for batch in batches), default=-1)
+
+
+def _batches(rows: Sequence[_Row]) -> Iterator[tuple[int, int]]:
+    """Where batches of at most _BATCH_BYTES, or of one row, begin and end."""
+    sizes = list(accumulate((len(payload) for *_, payload in rows), initial=0))
+    first = 0
+    while first < len(rows):
+        last = max(bisect_right(sizes, sizes[first] + _BATCH_BYTES) - 1, first + 1)
+        yield first, last
+        first = last
 
 
 def _batch(rows: Sequence[_Row]) -> pa.RecordBatch:

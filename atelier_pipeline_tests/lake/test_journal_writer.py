@@ -201,6 +201,42 @@ def test_every_flush_is_durable_before_it_returns(tmp_path, monkeypatch):
     writer.close()
 
 
+def test_rows_that_have_waited_long_become_several_batches_of_limited_size(tmp_path, monkeypatch):
+    """A batch and its message take memory beside the rows; Arrow's batches end at 2 GiB."""
+    monkeypatch.setattr(journal_writer, "_BATCH_BYTES", 10)
+    sizes = [4, 6, 1, 0, 9, 30, 10, 1, 0]
+    rows = [(T0 + k, 0, "text", b"x" * size) for k, size in enumerate(sizes)]
+    with JournalWriter.open(tmp_path, META) as writer:
+        writer.extend(rows)
+        assert writer.flush() == len(rows)
+    batches = list(read_journal(tmp_path).batches)
+    assert rows_of(batches) == numbered(rows)
+    assert [[len(payload) for *_, payload in rows_of([batch])] for batch in batches] == [
+        [4, 6],
+        [1, 0, 9],
+        [30],
+        [10],
+        [1, 0],
+    ]
+
+
+def test_all_rows_from_the_failed_batch_on_are_reported_as_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal_writer, "_BATCH_BYTES", 1)
+    writer = JournalWriter.open(tmp_path, META)
+    writer.extend(some_rows(5))
+    answers = iter([None, None, OSError(28, "No space left on device")])
+
+    def sync(_):
+        if answer := next(answers):
+            raise answer
+
+    monkeypatch.setattr(journal_writer.os, "fdatasync", sync)
+    with pytest.raises(JournalError, match=r"No space left on device; 3 frames are lost"):
+        writer.flush()
+    writer._resources.close()
+    assert rows_of(read_journal(tmp_path).batches)[:2] == numbered(some_rows(2))
+
+
 def test_nothing_is_taken_after_close_and_close_counts_once(tmp_path):
     writer = JournalWriter.open(tmp_path, META)
     writer.append(T0, 0, "text", b"x")

@@ -1,8 +1,8 @@
 """The compiled reader of frames that have a known shape: bytes in, columns out, no objects.
 
-It accepts less than the exchange's own decoder and never anything else: see decode.scan_values. At
-the first byte that it does not expect it leaves the frame to that decoder, which alone says what is
-an error.
+It accepts less than the exchange's own decoder, and never anything else: decode.scan_values says
+why. At the first byte that it does not expect it leaves the frame to that decoder, which alone says
+what is an error.
 """
 
 from typing import NamedTuple

@@ -73,8 +73,8 @@ def integer(letters: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
 def decimal(letters: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int]:
     """The place behind a decimal, its digits as one whole number, and how many are decimals.
 
-    Fails at 2^53 and beyond: below, the digits and the power of ten are floats exactly, and so
-    their quotient is the float nearest to the decimal.
+    Fails where the digits are no float exactly: else they and the power of ten are, and so their
+    quotient is the float nearest to the decimal.
     """
     start, digits, point = at, 0, FAILED
     while at < end:
@@ -93,7 +93,7 @@ def decimal(letters: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, in
         or (whole > 1 and letters[start] == _ZERO)
         or (point != FAILED and decimals == 0)
         or whole + decimals > MOST_DIGITS
-        or digits >= _MOST_EXACT
+        or (digits > _MOST_EXACT and np.int64(np.float64(digits)) != digits)
     ):
         return FAILED, 0, 0
     return at, digits, decimals

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from atelier_pipeline.market.crc32 import crc32_of_decimals
+from atelier_pipeline.market.crc32 import NOTHING, with_decimal, with_part
 
 BID, ASK = 0, 1
 UNCHECKED, BAD, GOOD = -1, 0, 1
@@ -24,7 +24,8 @@ class Sides(NamedTuple):
 
     Attributes:
         ranks, sizes: float64[2, capacity].
-        digits: uint64[2, capacity, 2], or uint64[2, 0, 2] while no message brought any.
+        digits: uint64[2, capacity, 2], the checksum of a level's digits by themselves and how many
+            those are, 0 = not known; uint64[2, 0, 2] while no message brought any.
         bounds: int64[2, 2], the first level of a side and the one after its last.
     """
 
@@ -300,11 +301,13 @@ def _open_gap(
 def _write_digits(
     digits: NDArray[np.uint64], at: int, changed: NDArray[np.uint64], row: int
 ) -> None:
-    """Keeps the exact digits of a level, 0 where the message brought none."""
+    """Keeps the checksum of the exact digits of a level, price before size."""
     if digits.shape[0] > 0:
-        known = changed.shape[0] > 0
-        digits[at, 0] = changed[row, 0] if known else np.uint64(0)
-        digits[at, 1] = changed[row, 1] if known else np.uint64(0)
+        digits[at, 0], digits[at, 1] = 0, 0
+        if changed.shape[0] > 0 and changed[row, 0] != 0 and changed[row, 1] != 0:
+            crc, price_length = with_decimal(np.int64(0), changed[row, 0])
+            crc, size_length = with_decimal(crc, changed[row, 1])
+            digits[at, 0], digits[at, 1] = crc, price_length + size_length
 
 
 @njit(cache=True, nogil=True)
@@ -315,15 +318,12 @@ def _verify(book: Sides, checksum: int) -> int:
     """
     if checksum < 0 or book.digits.shape[1] == 0:
         return UNCHECKED
-    decimals = np.empty(4 * CHECKSUM_LEVELS, np.uint64)
-    count = 0
+    crc = NOTHING
     for side in (ASK, BID):
         first, end = book.bounds[side, 0], book.bounds[side, 1]
         for level in range(end - 1, max(first, end - CHECKSUM_LEVELS) - 1, -1):
-            decimals[count] = book.digits[side, level, 0]
-            decimals[count + 1] = book.digits[side, level, 1]
-            count += 2
-    for i in range(count):
-        if decimals[i] == 0:
-            return UNCHECKED
-    return GOOD if crc32_of_decimals(decimals[:count]) == checksum else BAD
+            length = np.int64(book.digits[side, level, 1])
+            if length == 0:
+                return UNCHECKED
+            crc = with_part(crc, np.int64(book.digits[side, level, 0]), length)
+    return GOOD if crc ^ NOTHING == checksum else BAD

@@ -1,37 +1,68 @@
-"""CRC-32 (ISO-HDLC, as in zlib) of numbers written in decimal one after another, compiled."""
+"""CRC-32 (ISO-HDLC, as in zlib) of decimal digits, compiled, put together from parts.
+
+A checksum is linear: that of a text followed by a part is that of the text, moved on by the part's
+length, combined with the part's own. So a part of a text that hardly changes is computed once.
+
+https://github.com/madler/zlib/blob/master/crc32.c (crc32_combine)
+"""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+NOTHING = np.int64(0xFFFFFFFF)
+"""What a text starts with; the checksum is what it ends with, every bit turned."""
+
 _POLYNOMIAL = 0xEDB88320
-_ALL_ONES = 0xFFFFFFFF
 _MOST_DIGITS = 20
+_MOST_PARTS = 2
 
 
-def _table() -> NDArray[np.int64]:
+def _remainders() -> NDArray[np.uint32]:
     """The remainder of every byte value, the polynomial reflected."""
-    remainders = np.arange(256, dtype=np.int64)
+    remainders = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        remainders = np.where(remainders & 1, (remainders >> 1) ^ _POLYNOMIAL, remainders >> 1)
-    return remainders
+        odd = remainders & 1 == 1
+        remainders = np.where(odd, (remainders >> 1) ^ np.uint32(_POLYNOMIAL), remainders >> 1)
+    return remainders.astype(np.uint32)
 
 
-_REMAINDERS = _table()
+_REMAINDERS = _remainders()
+
+
+def _moves() -> NDArray[np.uint32]:
+    """uint32[41, 4, 256]: what 0 to 40 zero bytes make of a value of each of the four bytes."""
+    values = np.arange(256, dtype=np.uint32)
+    moved = [np.stack([values << np.uint32(8 * place) for place in range(4)])]
+    for _ in range(_MOST_PARTS * _MOST_DIGITS):
+        moved.append(_REMAINDERS[moved[-1] & 0xFF] ^ (moved[-1] >> np.uint32(8)))
+    return np.stack(moved)
+
+
+_MOVES = _moves()
 
 
 @njit(cache=True, nogil=True)
-def crc32_of_decimals(numbers: NDArray[np.uint64]) -> int:
-    """The checksum of the ASCII digits of uint64[n], without separators or leading zeros."""
+def with_decimal(crc: np.int64, number: np.uint64) -> tuple[np.int64, int]:
+    """A checksum with the ASCII digits of a uint64 behind it, and how many those are.
+
+    The checksum of a part by itself starts with 0.
+    """
     digits = np.empty(_MOST_DIGITS, np.int64)
-    crc = _ALL_ONES
-    for number in numbers:
-        rest = number
-        first = _MOST_DIGITS
-        while first == _MOST_DIGITS or rest > 0:
-            first -= 1
-            digits[first] = ord("0") + np.int64(rest % np.uint64(10))
-            rest //= np.uint64(10)
-        for i in range(first, _MOST_DIGITS):
-            crc = _REMAINDERS[(crc ^ digits[i]) & 0xFF] ^ (crc >> 8)
-    return int(crc ^ _ALL_ONES)
+    rest, first = number, _MOST_DIGITS
+    while first == _MOST_DIGITS or rest > 0:
+        first -= 1
+        digits[first] = ord("0") + np.int64(rest % np.uint64(10))
+        rest //= np.uint64(10)
+    for i in range(first, _MOST_DIGITS):
+        crc = np.int64(_REMAINDERS[(crc ^ digits[i]) & 0xFF]) ^ (crc >> 8)
+    return crc, _MOST_DIGITS - first
+
+
+@njit(cache=True, nogil=True, inline="always")
+def with_part(crc: np.int64, part: np.int64, length: np.int64) -> np.int64:
+    """A checksum with a part of up to 40 bytes behind it, given that part's own."""
+    moves = _MOVES[length]
+    moved = moves[0, crc & 0xFF] ^ moves[1, (crc >> 8) & 0xFF]
+    moved ^= moves[2, (crc >> 16) & 0xFF] ^ moves[3, crc >> 24]
+    return np.int64(moved) ^ part

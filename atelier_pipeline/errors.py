@@ -2,6 +2,7 @@
 
 AtelierError
 ├── SettingsError              a setting or manifest is wrong; raised before anything connects
+│   └── WindowOverError        a window that is to be captured is over: it can only be rebuilt
 ├── DecodeError                a frame is not what its exchange documents: keep it, record, go on
 ├── SubscriptionRejectedError  the exchange refused a feed: stop that feed, say why
 ├── ConnectionFailedError      the exchange can't be reached, or retries are used up
@@ -19,6 +20,10 @@ class AtelierError(Exception):
 
 class SettingsError(AtelierError):
     """A setting, manifest or command-line value that can't be used."""
+
+
+class WindowOverError(SettingsError):
+    """A window that was to be captured and has ended."""
 
 
 class DecodeError(AtelierError):

@@ -9,7 +9,7 @@ from atelier_pipeline.capture.limits import CaptureLimits
 from atelier_pipeline.capture.report import CaptureProgress, CaptureReport
 from atelier_pipeline.capture.supervisor import Plan, Supervisor
 from atelier_pipeline.decode.watch import Sight
-from atelier_pipeline.errors import SettingsError
+from atelier_pipeline.errors import WindowOverError
 from atelier_pipeline.lake.journal import JournalMeta
 from atelier_pipeline.lake.journal_writer import JournalWriter
 from atelier_pipeline.manifest import Collector
@@ -51,7 +51,7 @@ def capture_window(  # noqa: PLR0913 - a capture has that many surroundings; mos
         limits: bytes in memory, on disk, and of a frame.
 
     Raises:
-        SettingsError: the window is over.
+        WindowOverError: the window is over.
         JournalError: the journal can't be written, or the disk has no room for a window.
         ConnectionFailedError: the exchange was never reached.
         SubscriptionRejectedError: the exchange refused every feed, or answered for none.
@@ -72,7 +72,7 @@ def capture_window(  # noqa: PLR0913 - a capture has that many surroundings; mos
 
 def _refuse_past(collector: Collector, window: Window, now_ns: int) -> None:
     if now_ns >= window.end_ns:
-        raise SettingsError(
+        raise WindowOverError(
             f"{collector.name}: the window ended at {window.end_ns} ns UTC and it is {now_ns} ns: "
             "time can't be captured again; rebuild the window from its frames if there are any"
         )

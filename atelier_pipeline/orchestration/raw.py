@@ -18,6 +18,7 @@ from atelier_pipeline.errors import (
     ConnectionFailedError,
     JournalError,
     SubscriptionRejectedError,
+    WindowOverError,
 )
 from atelier_pipeline.lake.names import FileKind, Mode
 from atelier_pipeline.orchestration.freshness import produced
@@ -126,6 +127,9 @@ def captured(
     tell = _metrics_of(target, installation)
     try:
         report = pipeline.capture(*target, installation.settings, stop, ends_ns, tell)
+    except WindowOverError:
+        # It ended in this very moment.
+        return None
     except (ConnectionFailedError, SubscriptionRejectedError) as error:
         return error
     except JournalError as error:

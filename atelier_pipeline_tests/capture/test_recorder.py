@@ -5,9 +5,11 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
+
+from atelier_pipeline.capture import recorder
 from atelier_pipeline.capture.frames import FrameQueue
 from atelier_pipeline.capture.limits import CaptureLimits
-from atelier_pipeline.capture.recorder import Recorder
 from atelier_pipeline.lake.journal import JournalMeta
 from atelier_pipeline.lake.journal_writer import JournalWriter
 from atelier_pipeline.market.window import Window
@@ -42,11 +44,11 @@ class Gate:
 def test_what_waits_at_the_end_is_written(tmp_path: Path):
     async def record(writer: JournalWriter) -> None:
         queue = FrameQueue(LIMITS.queue_bytes)
-        recorder = Recorder(writer, queue, LIMITS, tmp_path)
-        recording = asyncio.create_task(recorder.run())
+        writing = recorder.Recorder(writer, queue, LIMITS, tmp_path)
+        recording = asyncio.create_task(writing.run())
         queue.note(1, 4, "opened", b"{}")
         queue.receive(2, 4, "text", b"a")
-        recorder.finish()
+        writing.finish()
         await recording
 
     with JournalWriter.open(tmp_path, META) as writer:
@@ -54,20 +56,40 @@ def test_what_waits_at_the_end_is_written(tmp_path: Path):
     assert rows(tmp_path) == [(4, "opened", b"{}"), (4, "text", b"a")]
 
 
+def test_the_next_write_is_due_from_the_beginning_of_the_last_not_from_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async def record(gate: Gate) -> None:
+        queue = FrameQueue(LIMITS.queue_bytes)
+        monkeypatch.setattr(recorder, "FLUSH_SECS", 0.05)
+        writing = recorder.Recorder(gate, queue, LIMITS, tmp_path)  # pyright: ignore[reportArgumentType]
+        recording = asyncio.create_task(writing.run())
+        await asyncio.to_thread(gate.reached.wait, 10)
+        monkeypatch.setattr(recorder, "FLUSH_SECS", 3600)
+        gate.reached.clear()
+        gate.open.set()
+        assert await asyncio.to_thread(gate.reached.wait, 10)
+        writing.finish()
+        await recording
+
+    with JournalWriter.open(tmp_path, META) as writer:
+        asyncio.run(record(Gate(writer)))
+
+
 def test_a_disk_that_stands_still_costs_counted_frames_and_no_memory(tmp_path: Path):
     async def record(gate: Gate) -> FrameQueue:
         queue = FrameQueue(LIMITS.queue_bytes)
-        recorder = Recorder(gate, queue, LIMITS, tmp_path)  # pyright: ignore[reportArgumentType]
-        recording = asyncio.create_task(recorder.run())
+        writing = recorder.Recorder(gate, queue, LIMITS, tmp_path)  # pyright: ignore[reportArgumentType]
+        recording = asyncio.create_task(writing.run())
         queue.receive(0, 0, "text", b"first")
         await asyncio.to_thread(gate.reached.wait)
         for time in range(1, 100):
             queue.receive(time, 0, "text", b"x" * 50)
         gate.open.set()
-        recorder.finish()
+        writing.finish()
         await recording
         queue.receive(100, 0, "text", b"last")
-        await recorder.run()
+        await writing.run()
         return queue
 
     with JournalWriter.open(tmp_path, META) as writer:

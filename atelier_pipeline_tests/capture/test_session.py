@@ -25,8 +25,8 @@ from atelier_pipeline.decode.watch import Watch
 from atelier_pipeline.errors import (
     ConnectionFailedError,
     JournalError,
-    SettingsError,
     SubscriptionRejectedError,
+    WindowOverError,
 )
 from atelier_pipeline.exchanges.contract import RateLimit
 from atelier_pipeline.lake.journal import JournalMeta
@@ -227,7 +227,7 @@ def test_a_capture_connects_when_its_lead_begins(tmp_path: Path):
 
 def test_a_window_that_is_over_is_refused(tmp_path: Path):
     past = Window(NS_PER_SEC, 2 * NS_PER_SEC)
-    with pytest.raises(SettingsError, match="time can't be captured again"):
+    with pytest.raises(WindowOverError, match="time can't be captured again"):
         capture("ws://127.0.0.1:1", tmp_path, window=past)
     assert list(tmp_path.iterdir()) == []
 

@@ -8,8 +8,10 @@ import pytest
 from atelier_pipeline import pipeline
 from atelier_pipeline.lake.names import FileKind, Mode, find_files
 from atelier_pipeline.orchestration.checks import asset_of
+from atelier_pipeline.orchestration.materialise import asset_key
 from atelier_pipeline.orchestration.outcome import ROWS, outcome_of
 from atelier_pipeline.orchestration.partitions import partition_key
+from atelier_pipeline.orchestration.raw import RAW
 from atelier_pipeline.validate.catalog import query
 from atelier_pipeline.validate.rules import RULES
 from atelier_pipeline_tests.orchestration.past_window import (
@@ -58,6 +60,17 @@ def test_a_window_in_the_past_is_rebuilt_from_its_journal_to_its_features(tmp_pa
         installed.settings.catalog,
     )
     assert ticks.to_pylist() == [{"ticks": TICKS}]
+
+
+def test_a_window_that_ends_while_its_run_begins_is_left_to_its_frames(tmp_path: Path):
+    """The run finds it in progress; when the capture looks, it is over."""
+    installed = installation(tmp_path, now_ns=WINDOW.end_ns - 1)
+    journal(installed.collectors["bybit"], installed.settings, seconds=1)
+    with dg.DagsterInstance.get() as instance:
+        result = run(installed, instance, "bybit", [asset_key(Mode.RAW, kind) for kind in RAW])
+        outcome = outcome_of(instance, result.run_id)
+    assert outcome.problems == []
+    assert outcome.numbers["raw/trades", ROWS] > 0
 
 
 def test_a_window_in_the_past_without_frames_fails_and_says_that_time_is_gone(tmp_path: Path):

@@ -25,13 +25,12 @@ from atelier_pipeline.capture.states import logger
 from atelier_pipeline_tests.reliability.collectors import SYMBOLS, collector
 from atelier_pipeline_tests.reliability.served import Served, served
 from atelier_pipeline_tests.reliability.trials import (
-    NOTHING,
     Evidence,
     Trial,
-    durable,
     evidence_of,
     files_of,
     sealed_bytes,
+    torn,
 )
 from atelier_pipeline_tests.reliability.victims import (
     When,
@@ -133,13 +132,13 @@ class Lane:
             moment, died = f"{when} call {number}", killed_at_call(trial.run, number, when)
             killed_ns = time.time_ns()
         wrong = answer_of(lambda: files_of(trial), list[str])
-        kept = answer_of(lambda: durable(trial), tuple[int, int, bool])
+        crashed = answer_of(lambda: torn(trial) is True, bool)
         done(trial.run)
-        if answer_of(lambda: durable(trial), tuple[int, int, bool]) == NOTHING:
+        if not answer_of(lambda: torn(trial) is not None, bool):
             # Killed before it had begun, and found on a busy machine when the window was over.
             return Kill(self.exchange, how, moment, died, None, wrong)
         sent = {n: frames for n, frames in self.exchanges.sent(self.exchange).items() if n > before}
-        evidence = answer_of(lambda: evidence_of(trial, sent, kept, killed_ns), Evidence)
+        evidence = answer_of(lambda: evidence_of(trial, sent, killed_ns, crashed=crashed), Evidence)
         return Kill(self.exchange, how, moment, died, evidence, [*wrong, *evidence.wrong])
 
     def _call(self, calls: int) -> tuple[int, When]:
@@ -176,8 +175,20 @@ def _made(name: str) -> Path:
 
 def _keep(lane: Lane, kills: int, folder: str) -> None:
     with (Path(folder) / f"{lane.exchange}.jsonl").open("wb") as file:
-        for kill in lane.kills(kills):
+        for number, kill in enumerate(lane.kills(kills), 1):
             file.write(msgspec.json.encode(kill) + b"\n")
+            sys.stdout.write(f"{kill.exchange} {number}/{kills}: {told(kill)}\n")
+            sys.stdout.flush()
+
+
+def told(kill: Kill) -> str:
+    """One kill and what it cost, for who waits for the others."""
+    lost = kill.evidence
+    if lost is None or not lost.crashed:
+        cost = "nothing lost"
+    else:
+        cost = f"{lost.lost_frames} frames of {lost.lost_secs:.3f} s lost"
+    return "; ".join([f"{kill.how}, {kill.moment}", cost, *kill.wrong])
 
 
 def summary(kills: list[Kill]) -> Iterator[str]:

@@ -22,6 +22,7 @@ def test_captures_and_sealings_that_are_killed_leave_whole_files_and_go_on(
         "calls of the run",
         "calls of the sealing",
     ]
+    assert len(re.findall(r"^(?:bybit|kraken) [1-4]/4: ", ran.stdout, re.MULTILINE)) == 8
     # A capture was really cut off, and what it lost was told.
     torn, went_on, lost = re.findall(r"(\d+), of which (\d+) went on; lost: (\d+)", ran.stdout)[0]
     assert 0 < int(went_on) <= int(torn)

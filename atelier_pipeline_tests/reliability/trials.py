@@ -15,8 +15,8 @@ from atelier_pipeline.decode.seal import Sealed, seal
 from atelier_pipeline.errors import (
     ConnectionFailedError,
     LakeError,
-    SettingsError,
     SubscriptionRejectedError,
+    WindowOverError,
 )
 from atelier_pipeline.lake.content import content_hash
 from atelier_pipeline.lake.journal import Journal
@@ -38,8 +38,6 @@ from atelier_pipeline_tests.reliability.served import Sent
 LEAD_SECS, LINGER_SECS, WINDOW_SECS = 0.6, 0.5, 2.0
 NS_PER_MS = 1_000_000
 RECEIVED = {"text", "binary"}
-NOTHING = (0, 0, False)
-"""What `durable` says of a journal that was not begun."""
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -86,10 +84,8 @@ class Trial(msgspec.Struct, frozen=True):
 
     def capture(self) -> None:
         """Capture what is left of the window, as a run in Dagster does."""
-        if time.time_ns() < self.window.end_ns:
-            # A busy machine may be past the end in the moment after.
-            with suppress(ConnectionFailedError, SubscriptionRejectedError, SettingsError):
-                pipeline.capture(self.collector, self.window, self.settings, lambda: False)
+        with suppress(ConnectionFailedError, SubscriptionRejectedError, WindowOverError):
+            pipeline.capture(self.collector, self.window, self.settings, lambda: False)
 
     def seal(self) -> None:
         pipeline.seal(self.collector, self.window, self.settings)
@@ -97,7 +93,7 @@ class Trial(msgspec.Struct, frozen=True):
     def run(self) -> None:
         """Capture and seal; a window that nobody ever began to capture is left alone."""
         self.capture()
-        if durable(self) != NOTHING:
+        if torn(self) is not None:
             self.seal()
 
     def frames(self) -> Path:
@@ -112,7 +108,7 @@ class Evidence(msgspec.Struct):
     Attributes:
         crashed: its journal ends without a mark.
         lost_frames: frames sent to it before it was killed that are not in the journal.
-        lost_secs: from the last durable frame to the kill.
+        lost_secs: from the first of them to the kill.
         told: events of the window that were sent on some connection, are not in the lake, and lie
             in a loss of the ledger.
         by_crash: those among them that lie in a `crash`.
@@ -148,29 +144,26 @@ def sealed_bytes(trial: Trial) -> dict[str, str]:
     }
 
 
-def durable(trial: Trial) -> tuple[int, int, bool]:
-    """Rows of the journal, the last one's receive time, and whether it lacks its mark."""
+def torn(trial: Trial) -> bool | None:
+    """Whether the journal lacks its mark; None where it was not begun."""
     if not trial.folder.is_dir():
-        return NOTHING
+        return None
     segments, batches = read_segments(trial.folder)
     if not any(segment.meta for segment in segments):
-        return NOTHING
-    last = batches[-1]["ts_recv"].cast(pa.int64())[-1].as_py() if batches else 0
-    torn = any(segment.damage is not None for segment in segments)
-    return sum(segment.rows for segment in segments), last, torn
+        return None
+    lacks = any(segment.damage is not None for segment in segments)
+    return lacks if lacks or batches else None
 
 
-def evidence_of(
-    trial: Trial, sent: dict[int, Sent], kept: tuple[int, int, bool], killed_ns: int
-) -> Evidence:
-    """Hold the sealed window against what was `sent` on its connections, `kept` being `durable`."""
+def evidence_of(trial: Trial, sent: dict[int, Sent], killed_ns: int, *, crashed: bool) -> Evidence:
+    """Hold the sealed window against what was `sent` on its connections."""
     journal = read_journal(trial.folder)
-    evidence = Evidence(crashed=kept[2], went_on=len(journal.segments) > 1)
+    evidence = Evidence(crashed=crashed, went_on=len(journal.segments) > 1)
     lost = _lost(journal, sent, evidence)
     if evidence.crashed:
         before = [ts for frames in lost for ts, _ in frames if ts < killed_ns]
         evidence.lost_frames = len(before)
-        evidence.lost_secs = (killed_ns - kept[1]) / NS_PER_SEC if kept[1] and before else 0.0
+        evidence.lost_secs = (killed_ns - min(before)) / NS_PER_SEC if before else 0.0
     _judge_files(trial, journal, evidence)
     _judge_events(trial, sent, lost, evidence)
     return evidence

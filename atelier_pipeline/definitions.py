@@ -3,14 +3,11 @@
 import dagster as dg
 
 from atelier_pipeline.orchestration.alerts import alert_sensor
-from atelier_pipeline.orchestration.automation import (
-    automation_sensor,
-    forgetting_sensor,
-    lookback,
-)
+from atelier_pipeline.orchestration.automation import automation_sensor, lookback
 from atelier_pipeline.orchestration.checks import stage_checks
 from atelier_pipeline.orchestration.daily import daily_verdict_asset, day_job
 from atelier_pipeline.orchestration.derived import aggregates_asset, catalog_asset, sync_assets
+from atelier_pipeline.orchestration.forgetting import forgetting_sensors
 from atelier_pipeline.orchestration.freshness import collector_assets
 from atelier_pipeline.orchestration.housekeeping import (
     compact_job,
@@ -52,7 +49,7 @@ def house(installation: Installation) -> dg.Definitions:
         ],
         jobs=[window_job, day_job(), redecode_job(partitions), compact_job, prune_job],
         schedules=housekeeping_schedules(),
-        sensors=[capture_sensor(), automation_sensor(), alert_sensor(), forgetting_sensor()],
+        sensors=[capture_sensor(), automation_sensor(), alert_sensor(), *forgetting_sensors()],
         resources={"installation": installation},
         executor=dg.in_process_executor,
     )

@@ -142,6 +142,12 @@ class Settings(BaseSettings):
         description="Days after its window that sealed frames are kept by the scheduled prune; "
         "absent: for ever.",
     )
+    run_log_days: int = Field(
+        default=30,
+        ge=0,
+        description="Days that the log of a run is kept in DAGSTER_HOME after its last line; "
+        "0: for ever.",
+    )
     dagster_home: LocalPath = Field(
         default=Path("data/dagster"),
         validation_alias="DAGSTER_HOME",

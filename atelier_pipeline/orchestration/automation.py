@@ -7,10 +7,6 @@ import datetime as dt
 
 import dagster as dg
 
-from atelier_pipeline.orchestration.installation import Installation
-from atelier_pipeline.orchestration.partitions import NS_PER_SEC
-
-EVALUATIONS_KEPT_SECS = 2 * 3600
 WINDOWS_LOOKED_BACK = 200
 """Dagster keeps, for each condition at each change, the keys of all windows that it looked at: with
 every window of a year that is gigabytes a day, and a minute for a tick."""
@@ -98,27 +94,3 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Checks raw files made again, and makes again what is derived from them.",
     )
-
-
-def forgetting_sensor() -> dg.SensorDefinition:
-    """Keeps DAGSTER_HOME small: Dagster itself forgets evaluations after 30 days.
-
-    With one-minute windows those of an hour take some 150 MB.
-    """
-
-    @dg.sensor(
-        name="forget_evaluations",
-        minimum_interval_seconds=1800,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Forgets what automation found more than two hours ago; touches no run.",
-    )
-    def forget_evaluations(
-        context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
-    ) -> dg.SkipReason:
-        before = installation.now_ns() / NS_PER_SEC - EVALUATIONS_KEPT_SECS
-        storage = context.instance.schedule_storage
-        if storage is not None:
-            storage.purge_asset_evaluations(before)
-        return dg.SkipReason("evaluations of the last two hours are kept")
-
-    return forget_evaluations

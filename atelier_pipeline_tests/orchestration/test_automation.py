@@ -8,15 +8,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
-import sqlalchemy
 import yaml
-from dagster._core.storage.schedules import SqliteScheduleStorage
-from dagster._core.storage.schedules.schema import AssetDaemonAssetEvaluationsTable
 
 from atelier_pipeline import pipeline
 from atelier_pipeline.definitions import house
 from atelier_pipeline.lake.names import Mode
-from atelier_pipeline.orchestration.automation import automation_sensor, forgetting_sensor
+from atelier_pipeline.orchestration.automation import automation_sensor
 from atelier_pipeline.orchestration.checks import asset_of
 from atelier_pipeline.orchestration.derived import SYNC
 from atelier_pipeline.orchestration.installation import Installation
@@ -141,25 +138,3 @@ def test_what_follows_a_window_is_one_run_with_its_checks_and_limited():
     limits = yaml.safe_load(SHIPPED.read_text())["run_coordinator"]["config"]
     limited = {each["key"]: each["limit"] for each in limits["tag_concurrency_limits"]}
     assert [limited[tag] for tag in sensor.run_tags] == [2]
-
-
-def test_what_automation_found_is_forgotten_after_two_hours(tmp_path: Path):
-    installed = installation(tmp_path)
-    resources = {"installation": installed}
-    with dg.instance_for_test() as instance:
-        evaluations = instance.schedule_storage
-        assert isinstance(evaluations, SqliteScheduleStorage)
-        for key, age_secs in (("old", 7300), ("young", 7100)):
-            stored_at = dt.datetime.fromtimestamp(
-                installed.now_ns() / NS_PER_SEC - age_secs, dt.UTC
-            )
-            row = {"evaluation_id": 1, "asset_key": key, "create_timestamp": stored_at}
-            with evaluations.connect() as connection:
-                connection.execute(AssetDaemonAssetEvaluationsTable.insert().values(**row))
-        with dg.build_sensor_context(instance=instance, resources=resources) as context:
-            forgetting_sensor()(context)
-        with evaluations.connect() as connection:
-            left = connection.execute(
-                sqlalchemy.select(AssetDaemonAssetEvaluationsTable.c.asset_key)
-            )
-            assert list(left.scalars()) == ["young"]

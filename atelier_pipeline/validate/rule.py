@@ -42,6 +42,8 @@ class Rule:
         query: a SELECT that returns the offending rows.
         footers: the tables whose files' footers it reads.
         reads_before: the tables whose rows of the window before it reads too, as `NAME_before`.
+        doubt: a cheaper SELECT, which reads `book_marks` and `book_files` as well; where it finds
+            nothing, `query` would find nothing either. Nobody sees its rows.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Rule:
     query: str
     footers: tuple[str, ...] = ()
     reads_before: tuple[str, ...] = ()
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from atelier_pipeline.lake.names import lake_path
 from atelier_pipeline.lake.reader import Extent, find_extent
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.validate.aggregate_rules import AGGREGATE_RULES
+from atelier_pipeline.validate.book_marks import mark_books
 from atelier_pipeline.validate.catalog import memory_connection, printable, words
 from atelier_pipeline.validate.raw_rules import RAW_RULES
 from atelier_pipeline.validate.rule import Finding, Limits, Rule, Stage
@@ -26,6 +27,7 @@ from atelier_pipeline.validate.tables import TABLES, Table, path_list, window_vi
 
 RULES: tuple[Rule, ...] = (*RAW_RULES, *SEAM_RULES, *SYNC_RULES, *AGGREGATE_RULES)
 SAMPLE_ROWS = 20
+_MARKS = "book_marks"
 
 DEFAULT_LIMITS = Limits()
 
@@ -146,7 +148,9 @@ def _judge(
     """What one rule finds; `views` has the tables that rules before it have read, and its own."""
     try:
         _add_views(connection, rule, files, views)
-        offending = _count(connection, rule.query)
+        offending = (
+            0 if _beyond_doubt(connection, rule, files, views) else _count(connection, rule.query)
+        )
         sample = _sample(connection, rule.query) if offending else pa.table({})
     except duckdb.Error as error:
         reason = f"could not be judged: {words(error)}"
@@ -160,6 +164,23 @@ def _judge(
         offending=offending,
         sample=sample,
     )
+
+
+def _beyond_doubt(
+    connection: duckdb.DuckDBPyConnection, rule: Rule, files: WindowFiles, views: set[str]
+) -> bool:
+    """Whether nothing can offend; where that can't be told, the rule's own query says why."""
+    if rule.doubt is None:
+        return False
+    try:
+        if _MARKS not in views:
+            books = TABLES["orderbooks_sync"]
+            extents = files.present(books).values()
+            mark_books(connection, [window_view(books, [extent]) for extent in extents])
+            views.add(_MARKS)
+        return _count(connection, rule.doubt) == 0
+    except duckdb.Error:
+        return False
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

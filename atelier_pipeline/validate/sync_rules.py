@@ -1,5 +1,11 @@
 """Rules that judge sync files: the market at every tick."""
 
+from atelier_pipeline.validate.book_marks import (
+    CROSSED_MARKS,
+    MARKED_LEVELS,
+    MIXED_FILES,
+    ODD_MARKS,
+)
 from atelier_pipeline.validate.raw_rules import INTERESTS, PRICED_EVENTS
 from atelier_pipeline.validate.rule import Rule, Severity, Stage, fill, per_table, union
 from atelier_pipeline.validate.schema_rule import schema_rule
@@ -40,6 +46,11 @@ WHERE file_index = last_file AND (
 )
 """
 
+_UNSORTED_OTHERS = union(
+    per_table(fill(UNSORTED_TICKS, TICK=_TICK), (*_CARRIED, "snapshots")),
+    per_table(_UNSORTED_EVENTS, _GATHERED),
+)
+
 _UNSORTED_LEVELS = """
 SELECT 'orderbooks_sync', symbol, file_row_number, epoch_ns(grid_ts)
 FROM (
@@ -60,6 +71,10 @@ WHERE CASE
     ELSE price <= last_price
 END
 """
+
+_PRICED_OTHERS = union(
+    per_table(PRICED_EVENTS, _GATHERED), per_table(INTERESTS, ("open_interests_sync",))
+)
 
 _PRICED_LEVELS = """
 SELECT 'orderbooks_sync', symbol, grid_ts, side, price, size
@@ -111,13 +126,12 @@ HAVING valid_share < getvariable('min_valid_share')
 
 TICKS = """
 wanted_ticks AS (
-    SELECT DISTINCT
-        symbol, unnest(range(
-            getvariable('t0') + getvariable('period_ns'),
-            getvariable('t1') + 1,
-            getvariable('period_ns')
-        )) AS tick_ns
-    FROM files
+    SELECT symbol, tick_ns
+    FROM (SELECT DISTINCT symbol FROM files), range(
+        getvariable('t0') + getvariable('period_ns'),
+        getvariable('t1') + 1,
+        getvariable('period_ns')
+    ) AS ticks(tick_ns)
 ),
 found_ticks AS (
     SELECT symbol, TICK AS tick_ns, count(*) AS rows_found FROM TABLE GROUP BY ALL
@@ -138,10 +152,7 @@ wanted_levels AS (
     SELECT symbol, epoch_ns(grid_ts) AS tick_ns, bid_levels + ask_levels AS rows_wanted
     FROM snapshots WHERE bid_levels + ask_levels > 0
 ),
-found_levels AS (
-    SELECT symbol, epoch_ns(grid_ts) AS tick_ns, count(*) AS rows_found
-    FROM orderbooks_sync GROUP BY ALL
-),
+found_levels AS (LEVELS),
 states AS (
     SELECT symbol, 'fundings_sync' AS table_name, grid_ts FROM fundings_sync
     UNION ALL
@@ -160,6 +171,23 @@ FROM states
 GROUP BY symbol, tick_ns, table_name
 HAVING rows_found > 1 OR tick_ns NOT IN (SELECT tick_ns FROM wanted_ticks)
 """
+
+_FOUND_LEVELS = """
+SELECT symbol, epoch_ns(grid_ts) AS tick_ns, count(*) AS rows_found
+FROM orderbooks_sync GROUP BY ALL
+"""
+
+
+def _incomplete_grid(found_levels: str) -> str:
+    """The query, given one that counts the rows that sync books have at a tick."""
+    ticks = fill(TICKS, TABLE="snapshots", TICK=_TICK)
+    return fill(_INCOMPLETE_GRID, TICKS=ticks, LEVELS=found_levels)
+
+
+def _only_found(query: str) -> str:
+    """As many rows, in the one form that doubts have."""
+    return f"SELECT NULL AS file_index, NULL AS row_number FROM ({query})"  # noqa: S608 - ours
+
 
 _UNCONSERVED_TRADES = """
 WITH timed AS (
@@ -199,11 +227,8 @@ SYNC_RULES = (
             "one tick in order of ts_event, then ts_recv."
         ),
         reads=(*_DATASETS, "snapshots"),
-        query=union(
-            per_table(fill(UNSORTED_TICKS, TICK=_TICK), (*_CARRIED, "snapshots")),
-            _UNSORTED_LEVELS,
-            per_table(_UNSORTED_EVENTS, _GATHERED),
-        ),
+        query=union(_UNSORTED_OTHERS, _UNSORTED_LEVELS),
+        doubt=union(_only_found(_UNSORTED_OTHERS), ODD_MARKS),
     ),
     Rule(
         name="positive_price_size",
@@ -213,11 +238,8 @@ SYNC_RULES = (
             "Prices, amounts and sizes are finite and above 0; open interest is not negative."
         ),
         reads=("orderbooks_sync", *_GATHERED, "open_interests_sync"),
-        query=union(
-            per_table(PRICED_EVENTS, _GATHERED),
-            _PRICED_LEVELS,
-            per_table(INTERESTS, ("open_interests_sync",)),
-        ),
+        query=union(_PRICED_OTHERS, _PRICED_LEVELS),
+        doubt=union(_only_found(_PRICED_OTHERS), ODD_MARKS),
     ),
     Rule(
         name="book_uncrossed",
@@ -229,6 +251,7 @@ SYNC_RULES = (
         ),
         reads=("orderbooks_sync",),
         query=_CROSSED,
+        doubt=union(ODD_MARKS, MIXED_FILES, CROSSED_MARKS),
     ),
     Rule(
         name="book_valid_share",
@@ -251,7 +274,8 @@ SYNC_RULES = (
             "at most one row a tick."
         ),
         reads=("snapshots", "orderbooks_sync", *_CARRIED),
-        query=fill(_INCOMPLETE_GRID, TICKS=fill(TICKS, TABLE="snapshots", TICK=_TICK)),
+        query=_incomplete_grid(_FOUND_LEVELS),
+        doubt=union(ODD_MARKS, MIXED_FILES, _only_found(_incomplete_grid(MARKED_LEVELS))),
     ),
     Rule(
         name="trades_conserved",

@@ -42,8 +42,8 @@ class Rule:
         query: a SELECT that returns the offending rows.
         footers: the tables whose files' footers it reads.
         reads_before: the tables whose rows of the window before it reads too, as `NAME_before`.
-        doubt: a cheaper SELECT, which reads `book_marks` and `book_files` as well; where it finds
-            nothing, `query` would find nothing either. Nobody sees its rows.
+        doubt: a cheaper SELECT, which may read `book_marks` and `book_files` as well; where it
+            finds nothing, `query` would find nothing either. Nobody sees its rows.
     """
 
     name: str

@@ -62,7 +62,8 @@ INSERT INTO statistics
 SELECT path, path_in_schema, stats_null_count, stats_min_value, stats_max_value
 FROM (
     SELECT
-        *,
+        file_name, path_in_schema, stats_null_count, stats_min_value, stats_max_value,
+        row_group_num_rows,
         sum(row_group_num_rows) OVER (
             PARTITION BY file_name, column_id ORDER BY row_group_id
         ) AS group_end
@@ -173,7 +174,7 @@ def _beyond_doubt(
     if rule.doubt is None:
         return False
     try:
-        if _MARKS not in views:
+        if _MARKS in rule.doubt and _MARKS not in views:
             books = TABLES["orderbooks_sync"]
             extents = files.present(books).values()
             mark_books(connection, [window_view(books, [extent]) for extent in extents])

@@ -25,7 +25,7 @@ continued AS (SELECT * FROM pairs WHERE dataset = 'orderbooks' AND same_messages
 closing AS (
     SELECT symbol, side, level, price, size
     FROM orderbooks_sync_before SEMI JOIN continued USING (symbol)
-    WHERE epoch_ns(grid_ts) = getvariable('t0') AND getvariable('clock') = 'event'
+    WHERE grid_ts = make_timestamp_ns(getvariable('t0')) AND getvariable('clock') = 'event'
 ),
 depths AS (SELECT symbol, side, max(level) AS deepest FROM closing GROUP BY ALL),
 opened AS (

@@ -19,7 +19,7 @@ from atelier_pipeline.validate.tables import TABLES
 from atelier_pipeline_tests.validate.judging import SYMBOL, change
 from atelier_pipeline_tests.validate.small_lake import PERIOD_NS, T0, Row, SmallLake, window
 
-DOUBTED = [rule for rule in rules_of(Stage.SYNC) if rule.doubt is not None]
+DOUBTED = [rule for rule in rules_of(Stage.SYNC) if "book_marks" in (rule.doubt or "")]
 BOOKS, SNAPSHOTS = "orderbooks_sync", "snapshots"
 NAMES = sorted({name for rule in DOUBTED for name in rule.reads})
 TICKS = 3

@@ -1,12 +1,15 @@
 """Damage to sync files fails the rules that it breaks, no others, and shows the rows."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from atelier_pipeline.validate.rule import Stage
+from atelier_pipeline.validate.rules import rules_of, run_rule
 from atelier_pipeline_tests.validate.judging import SYMBOL, change, check_damage, drop, repeat, swap
-from atelier_pipeline_tests.validate.small_lake import MS, T0, Damage
+from atelier_pipeline_tests.validate.small_lake import MS, T0, Damage, SmallLake, window
 
 TIMES = {"ts_event": "2026-02-26 15:00:00.190000000", "ts_recv": "2026-02-26 15:00:00.210000000"}
 BOOK_TICK = "2026-02-26 15:00:00.100000000"
@@ -186,6 +189,21 @@ TRADE = {
             },
             id="a trade that sync lost",
         ),
+        *(
+            pytest.param(
+                table,
+                drop(12),
+                {
+                    "sync/trades_conserved": ...,
+                    **dict.fromkeys(also, ...),
+                },
+                id=f"the last trade is not in {table}",
+            )
+            for table, also in (
+                ("trades", ()),
+                ("trades_sync", ("aggregates/volume_conserved", "aggregates/vwap_in_range")),
+            )
+        ),
         pytest.param(
             "trades_sync",
             change(1, price=101.5),
@@ -217,3 +235,17 @@ def test_a_rule_names_the_rows_that_offend(
     good_lake: Path, tmp_path: Path, table: str, damage: Damage, expected: dict[str, Any]
 ) -> None:
     check_damage(good_lake, tmp_path, table, damage, expected)
+
+
+def test_trades_that_stand_side_by_side_are_compared_no_further(good_lake: Path) -> None:
+    [rule] = [rule for rule in rules_of(Stage.SYNC) if rule.name == "trades_conserved"]
+    asked = replace(rule, query="SELECT error('asked')")
+    assert run_rule(asked, good_lake, "bybit", [SYMBOL], window()).passed
+
+
+def test_where_every_book_is_valid_their_share_is_not_counted(tmp_path: Path) -> None:
+    [rule] = [rule for rule in rules_of(Stage.SYNC) if rule.name == "book_valid_share"]
+    asked = replace(rule, query="SELECT error('asked')")
+    lake = SmallLake().damaged("snapshots", lambda rows: [r | {"book_valid": True} for r in rows])
+    lake.write(tmp_path)
+    assert run_rule(asked, tmp_path, "bybit", [SYMBOL], window()).passed

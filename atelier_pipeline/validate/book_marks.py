@@ -19,12 +19,12 @@ import duckdb
 from atelier_pipeline.validate.rule import fill
 
 _TABLES = """
-CREATE OR REPLACE TABLE book_marks (
+CREATE OR REPLACE TEMP TABLE book_marks (
     file_index BIGINT, row_number BIGINT, level BIGINT,
     place BIGINT, distance DOUBLE,
     row_number_before BIGINT, place_before BIGINT, distance_before DOUBLE
 );
-CREATE OR REPLACE TABLE book_files (file_index BIGINT, file_rows BIGINT, symbol VARCHAR);
+CREATE OR REPLACE TEMP TABLE book_files (file_index BIGINT, file_rows BIGINT, symbol VARCHAR);
 """
 
 _MARKS = """

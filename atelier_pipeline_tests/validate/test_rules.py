@@ -1,9 +1,14 @@
 """Rules as a whole: what they need, what they make of missing and damaged files, their settings."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from atelier_pipeline.validate import rules
+from atelier_pipeline.validate.catalog import memory_connection
 from atelier_pipeline.validate.rule import Severity, Stage
 from atelier_pipeline.validate.rules import (
     RULES,
@@ -13,7 +18,15 @@ from atelier_pipeline.validate.rules import (
     rules_of,
     run_rule,
 )
-from atelier_pipeline_tests.validate.judging import SYMBOL, change, failed, found, repeat, swap
+from atelier_pipeline_tests.validate.judging import (
+    SYMBOL,
+    change,
+    drop,
+    failed,
+    found,
+    repeat,
+    swap,
+)
 from atelier_pipeline_tests.validate.small_lake import MS, T0, Row, SmallLake, window
 
 
@@ -225,6 +238,30 @@ def test_a_stage_has_its_own_rules_alone(tmp_path: Path) -> None:
         names = [finding.rule for finding in check_files(files, stage=stage)]
         assert names == [rule.name for rule in rules_of(stage)]
         assert len(set(names)) == len(names)
+
+
+def test_a_database_that_ended_is_opened_anew(tmp_path: Path, monkeypatch: Any) -> None:
+    @cache
+    def ended(_process: int) -> Any:
+        database = memory_connection()
+        database.close()
+        return database
+
+    monkeypatch.setattr(rules, "_database", ended)
+    SmallLake().write(tmp_path)
+    assert failed(tmp_path) == {}
+
+
+def test_windows_judged_at_once_see_their_own_files_alone(tmp_path: Path) -> None:
+    symbols = [f"S{number}USDT" for number in range(4)]
+    for symbol in symbols:
+        SmallLake(symbol=symbol).damaged("trades", drop(int(symbol[1]))).write(tmp_path)
+    with ThreadPoolExecutor(len(symbols)) as pool:
+        at_once = list(pool.map(partial(failed, tmp_path), symbols))
+    assert at_once == [failed(tmp_path, symbol) for symbol in symbols]
+    assert [found["sync/trades_conserved"][0]["id"] for found in at_once] == [
+        str(900 + number) for number in range(4)
+    ]
 
 
 def test_paths_are_never_sql_or_patterns(tmp_path: Path) -> None:

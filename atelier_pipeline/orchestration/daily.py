@@ -27,6 +27,7 @@ from atelier_pipeline.report.page import REPORTS
 from atelier_pipeline.report.words import percent
 from atelier_pipeline.validate.rule import Severity
 from atelier_pipeline.validate.rules import RULES
+from atelier_pipeline.validate.seam_rules import PROVED
 
 DAY_JOB = "day_job"
 _MADE_FROM = (asset_key(Mode.RAW, FileKind.CAPTURES), dg.AssetKey("market_aggregates"))
@@ -78,8 +79,14 @@ def day_job() -> Any:  # noqa: ANN401 - Dagster keeps the class of unresolved jo
 def failed_rules(
     instance: dg.DagsterInstance, collector: Collector, windows: Sequence[Window]
 ) -> list[FailedRule]:
-    """The rules that failed when they judged these windows last, in the order of time."""
-    rules = {dg.AssetCheckKey(asset_of(rule), rule.name): rule for rule in RULES}
+    """The rules that failed when they judged these windows last, in the order of time.
+
+    Without that of proved seams: the verdict judges them anew, since a window made again changes
+    the seam with the next one, which was judged with that.
+    """
+    rules = {
+        dg.AssetCheckKey(asset_of(rule), rule.name): rule for rule in RULES if rule is not PROVED
+    }
     starts = {str(partition_key(collector.name, window)): window.start_ns for window in windows}
     found = instance.event_log_storage.get_asset_check_partition_info(
         list(rules), partition_keys=list(starts)

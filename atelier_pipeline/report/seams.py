@@ -1,15 +1,17 @@
-"""Whether two neighbouring windows of a feed meet without a hole, as their captures tell.
+"""The seams of a day, as the rule `seam_proved` judges them now.
 
-Each capture hashed the same two seconds around their border: equal hashes, and ids that follow on
-each other, prove the seam.
+Nothing here judges: what Dagster has kept of that rule may be older than a window made again.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
+import pyarrow as pa
+
+from atelier_pipeline.lake.names import FileKind, Mode
 from atelier_pipeline.report.facts import DayFacts, Feed
+from atelier_pipeline.validate.seam_rules import judge_seams
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +35,19 @@ class Seam:
         return not self.problem
 
 
-def seams_of(facts: DayFacts, feed: Feed) -> Iterator[Seam]:
-    """The seams at which both windows were captured, that with the day before first."""
-    first = facts.windows[0]
-    starts = [2 * first.start_ns - first.end_ns, *(window.start_ns for window in facts.windows)]
-    for earlier_ns, later_ns in pairwise(starts):
-        earlier, later = (facts.captures.get((feed, t0_ns)) for t0_ns in (earlier_ns, later_ns))
-        if earlier is not None and later is not None:
-            yield _seam(feed, later_ns, earlier, later)
+def seams_of(facts: DayFacts) -> dict[Feed, tuple[Seam, ...]]:
+    """The seams at which both windows were captured, by feed; that with the day before first."""
+    rows = pa.Table.from_pylist(list(_captures(facts)), FileKind.CAPTURES.schema(Mode.RAW))
+    found = {feed: list[Seam]() for feed in facts.feeds}
+    for row in judge_seams(rows).to_pylist():
+        feed = Feed(row["symbol"], row["dataset"])
+        seam = Seam(feed, row["moment_ns"], row["reason"] or "", row["is_disputed"])
+        found.setdefault(feed, []).append(seam)
+    return {feed: tuple(seams) for feed, seams in found.items()}
 
 
-def _seam(feed: Feed, moment_ns: int, earlier: Mapping[str, Any], later: Mapping[str, Any]) -> Seam:
-    if earlier["tail_hash"] is None:
-        return Seam(feed, moment_ns, "the earlier capture did not see its end whole")
-    if later["head_hash"] is None:
-        return Seam(feed, moment_ns, "the later capture did not see what was before it whole")
-    if earlier["tail_hash"] != later["head_hash"]:
-        return Seam(feed, moment_ns, "the two captures saw different events", is_disputed=True)
-    last, first = earlier["last_trade_id"], later["first_trade_id"]
-    if later["integrity"] == "trade_id" and last and first and int(first) != int(last) + 1:
-        return Seam(feed, moment_ns, f"trade id {first} follows {last}", is_disputed=True)
-    return Seam(feed, moment_ns)
+def _captures(facts: DayFacts) -> Iterator[Mapping[str, Any]]:
+    length = facts.windows[0].end_ns - facts.windows[0].start_ns
+    for (feed, t0_ns), row in facts.captures.items():
+        window = {"window_start": t0_ns, "window_end": t0_ns + length}
+        yield {**row, **feed._asdict(), **window}

@@ -1,6 +1,6 @@
 """The verdict on a day: available, degraded, pending or missing, for each feed, with the reasons.
 
-Pure: the same facts give the same verdict. Nothing here knows a file or a page.
+The same facts give the same verdict. Nothing here knows a file or a page.
 """
 
 from collections import Counter
@@ -95,7 +95,8 @@ class DayVerdict:
 
 def judge(facts: DayFacts) -> DayVerdict:
     """The verdict on what is known of a day."""
-    feeds = tuple(_feed(facts, feed) for feed in facts.feeds)
+    seams = seams_of(facts)
+    feeds = tuple(_feed(facts, feed, seams[feed]) for feed in facts.feeds)
     known = [feed.coverage for feed in feeds if feed.coverage is not None]
     return DayVerdict(
         facts=facts,
@@ -105,12 +106,11 @@ def judge(facts: DayFacts) -> DayVerdict:
     )
 
 
-def _feed(facts: DayFacts, feed: Feed) -> FeedVerdict:
+def _feed(facts: DayFacts, feed: Feed, seams: tuple[Seam, ...]) -> FeedVerdict:
     cells = tuple(_cell(facts, feed, window) for window in facts.windows)
     over = [cell.coverage for cell in cells if cell.verdict is not Verdict.PENDING]
     rows = [row for cell in cells if (row := facts.captures.get((feed, cell.window.start_ns)))]
     latencies = [row["latency_p99_ns"] for row in rows if row["latency_p99_ns"] is not None]
-    seams = tuple(seams_of(facts, feed))
     disputed = [seam for seam in seams if seam.is_disputed]
     verdict = _whole([cell.verdict for cell in cells])
     return FeedVerdict(

@@ -17,6 +17,7 @@ from atelier_pipeline.market.window import Window
 from atelier_pipeline.orchestration.ledger import Ledger
 from atelier_pipeline.orchestration.metadata import described
 from atelier_pipeline.pipeline import StageResult
+from atelier_pipeline.report import DayFacts, judge
 from atelier_pipeline.settings import Settings
 from atelier_pipeline.simulator import frames
 from atelier_pipeline.validate.catalog import query
@@ -118,6 +119,27 @@ def test_every_rule_finds_the_same(in_pieces, compacted, window):
         findings = pipeline.validate(stage, compacted.collector, window, compacted.settings)
         assert findings == pipeline.validate(stage, in_pieces.collector, window, in_pieces.settings)
         assert [finding.rule for finding in findings if not finding.passed] == []
+
+
+def test_the_verdict_on_the_day_is_the_same_and_its_seams_are_what_the_rule_finds(
+    in_pieces, compacted
+):
+    verdicts = [
+        judge(DayFacts.read(each.settings.lake, each.collector, WINDOWS, [], LATER_NS))
+        for each in (in_pieces, compacted)
+    ]
+    assert verdicts[0] == verdicts[1]
+    unproved = {(s.moment_ns, *s.feed, s.problem) for s in verdicts[1].seams if s.problem}
+    found = [
+        (window.start_ns, row["symbol"], row["dataset"], row["reason"])
+        for window in WINDOWS
+        for finding in pipeline.validate(Stage.RAW, compacted.collector, window, compacted.settings)
+        if finding.rule == "seam_proved"
+        for row in finding.sample.to_pylist()
+    ]
+    assert unproved == set(found)
+    feeds = sum(map(len, compacted.collector.datasets.values()))
+    assert len(verdicts[1].seams) == feeds * (len(WINDOWS) - 1)
 
 
 def test_every_stage_finds_its_inputs_and_the_rows_that_it_would_write(compacted):

@@ -5,6 +5,7 @@ from pathlib import Path
 from atelier_pipeline.lake.names import FileKind, Mode, lake_path
 from atelier_pipeline.manifest import Collector, parse_collector
 from atelier_pipeline.report.facts import DayFacts, Feed, Loss, day_windows
+from atelier_pipeline.report.seams import seams_of
 from atelier_pipeline_tests.validate.small_lake import MS, T0, SmallLake
 
 MANIFEST = """
@@ -93,3 +94,21 @@ def test_captures_without_any_other_file_are_read(tmp_path: Path):
     path = lake_path(tmp_path, "kraken", "BTC/USD", FileKind.CAPTURES, Mode.RAW, T0)
     assert path.exists()
     assert (BOOKS, T0) in facts_of(tmp_path).captures
+
+
+def test_a_seam_is_judged_anew_when_the_window_before_it_was_made_again(tmp_path: Path):
+    def captured(hour: int, **seam: str | None) -> None:
+        small = SmallLake(exchange="kraken", t0=T0 + hour * HOUR_NS)
+        end = {"window_end": T0 + (hour + 1) * HOUR_NS}
+        small.damaged("captures", lambda rows: [row | end | seam for row in rows])
+        small.write(tmp_path, ["captures"])
+
+    def problem() -> str:
+        seams = seams_of(facts_of(tmp_path))[BOOKS]
+        return {seam.moment_ns: seam.problem for seam in seams}[T0 + HOUR_NS]
+
+    captured(0, tail_hash=None)
+    captured(1, head_hash="the same")
+    assert problem() == "the window before did not see its end whole"
+    captured(0, tail_hash="the same")
+    assert problem() == ""

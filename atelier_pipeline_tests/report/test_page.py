@@ -67,7 +67,7 @@ def test_a_page_shows_every_feed_loss_seam_and_rule_in_tables():
     ]
     loss = ["07:00:00.000", "08:30:00.000", "1.5 h", "BTCUSDT", "orderbooks", "disconnect"]
     assert [*loss, "it was the disconnect"] in cells
-    unseen = "the later capture did not see what was before it whole"
+    unseen = "this window did not see its start whole"
     assert ["06:00", "BTCUSDT", "trades", "not proved", unseen] in cells
     assert ["00:00", "raw", "sorted", "the whole stage", "error"] in cells
 

@@ -132,8 +132,8 @@ def test_a_seam_is_not_proved_where_a_capture_did_not_see_it_whole():
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ({"head_hash": "another"}, "the two captures saw different events"),
-        ({"first_trade_id": "102"}, "trade id 102 follows 99"),
+        ({"head_hash": "another"}, "the two captures saw different trades in the 2 s before it"),
+        ({"first_trade_id": "102"}, "trade ids go on from 99 with 102"),
     ],
 )
 def test_captures_that_contradict_each_other_break_their_seam_and_degrade_the_day(values, problem):

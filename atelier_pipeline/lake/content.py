@@ -19,6 +19,7 @@ Column: TypeAlias = "pa.Array[Any]"
 Canonical: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 
 _NOTHING = np.empty(0, np.uint8)
+_FIRST = np.zeros(1, np.int64)
 
 _BY_ROWS = frozenset({"level", "id", "seq"})
 """Columns, besides floats and payloads, in which hardly a row repeats the one before."""
@@ -59,9 +60,18 @@ class _Rows:
         self._rows = 0
 
     def update(self, column: Column) -> None:
-        for part, data in zip(self._parts, canonical(column, self._rows), strict=True):
-            part.update(data.data)
-        self._rows += len(column)
+        self.add(canonical(column, self._rows), len(column))
+
+    def add(self, parts: Canonical, rows: int) -> None:
+        """Some rows in canonical form."""
+        for part, data in zip(self._parts, parts, strict=True):
+            if len(data):
+                part.update(data.data)
+        self._rows += rows
+
+    @property
+    def rows(self) -> int:
+        return self._rows
 
     def digest(self) -> bytes:
         return b"".join(part.digest() for part in self._parts)
@@ -74,18 +84,18 @@ class _Runs:
         self._starts = hashlib.sha256()
         self._values = _Rows()
         self._rows = 0
-        self._last: list[bytes] | None = None
+        self._last: Column | None = None
 
     def update(self, column: Column) -> None:
         if not len(column):
             return
         starts = _starts(column)
-        if _row(column, 0) == self._last:
+        if self._last is not None and _same(column.slice(0, 1), self._last):
             starts = starts[1:]
         self._starts.update((starts + self._rows).data)
-        self._values.update(column if len(starts) == len(column) else column.take(starts))
+        self._values.add(_at(column, starts, self._values.rows), len(starts))
         self._rows += len(column)
-        self._last = _row(column, len(column) - 1)
+        self._last = column.slice(len(column) - 1)
 
     def digest(self) -> bytes:
         return self._starts.digest() + self._values.digest()
@@ -95,24 +105,23 @@ def _in_runs(name: str, kind: pa.DataType) -> bool:
     return not (name in _BY_ROWS or pa.types.is_floating(kind) or pa.types.is_binary(kind))
 
 
-def _row(column: Column, row: int) -> list[bytes]:
-    return [part.tobytes() for part in canonical(column.slice(row, 1))]
+def _same(column: Column, other: Column) -> bool:
+    pairs = zip(canonical(column), canonical(other), strict=True)
+    return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
 
 
 def _starts(column: Column) -> NDArray[np.int64]:
     """The first row, and each that differs from the one before."""
-    keys, is_null = _keys(column), None
-    if keys.null_count:
-        is_null = keys.is_null().to_numpy(zero_copy_only=False)
-        keys = keys.fill_null(_zero(keys.type))
+    keys = _without_nulls(_keys(column))
     if _is_text(keys.type):
         differs = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
     else:
-        values = _numbers(keys)
-        differs = values[1:] != values[:-1]
-    if is_null is not None:
+        numbers = _numbers(keys)
+        differs = numbers[1:] != numbers[:-1]
+    if column.null_count:
+        is_null = column.is_null().to_numpy(zero_copy_only=False)
         differs = differs | (is_null[1:] != is_null[:-1])
-    return np.concatenate([[0], np.flatnonzero(differs) + 1])
+    return np.concatenate([_FIRST, np.flatnonzero(differs) + 1])
 
 
 def _keys(column: Column) -> Column:
@@ -120,8 +129,20 @@ def _keys(column: Column) -> Column:
     if not isinstance(column, pa.DictionaryArray):
         return column
     known = column.dictionary
-    is_plain = not known.null_count and len(known.unique()) == len(known)
-    return column.indices if is_plain else column.dictionary_decode()
+    is_set = not known.null_count and len(known.unique()) == len(known)
+    return column.indices if is_set else column.dictionary_decode()
+
+
+def _at(column: Column, rows: NDArray[np.int64], first_row: int) -> Canonical:
+    """The canonical bytes of some rows; numpy picks numbers quicker than Arrow."""
+    is_number = not (_is_text(column.type) or isinstance(column, pa.DictionaryArray))
+    if is_number and not column.null_count:
+        return _NOTHING, _NOTHING, _numbers(column)[rows].view(np.uint8)
+    return canonical(column.take(rows), first_row)
+
+
+def _without_nulls(column: Column) -> Column:
+    return column.fill_null(_zero(column.type)) if column.null_count else column
 
 
 def content_hash(table: pa.Table) -> str:
@@ -144,7 +165,7 @@ def canonical(column: Column, first_row: int = 0) -> Canonical:
     if column.null_count:
         is_null = column.is_null().to_numpy(zero_copy_only=False)
         nulls = (np.flatnonzero(is_null).astype(np.int64) + first_row).view(np.uint8)
-        column = column.fill_null(_zero(column.type))
+        column = _without_nulls(column)
     if _is_text(column.type):
         return nulls, *_text(column)
     return nulls, _NOTHING, _numbers(column).view(np.uint8)

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from atelier_pipeline.errors import LakeError
 from atelier_pipeline.lake.content import ContentHasher
+from atelier_pipeline.lake.encodings import encoded, encoded_schema, writer_options
 from atelier_pipeline.lake.footer import Footer, to_text
 from atelier_pipeline.lake.names import (
     FileKind,
     FileName,
     LakeFile,
-    Mode,
     file_name,
     parse_name,
     parse_path,
@@ -30,19 +31,7 @@ ROWS_PER_GROUP = 1 << 20
 _FRAMES_PER_GROUP = 1 << 14
 """Frames are large: a group of them is about 10 MB."""
 
-_REPEATED = frozenset({"price", "size"})
-"""Floats that come back again and again, so that a dictionary is smaller than their bits."""
-
-_TEXTS = {
-    "id": "DELTA_BYTE_ARRAY",
-    "payload": "DELTA_LENGTH_BYTE_ARRAY",
-    "gap_id": "DELTA_BYTE_ARRAY",
-    "detail": "DELTA_LENGTH_BYTE_ARRAY",
-}
-"""Text that hardly repeats; ids often share their first digits with the one before."""
-
-
-_CODES = pa.dictionary(pa.int32(), pa.string())
+_FEWEST_TO_PART = 1 << 16
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -105,13 +94,16 @@ class _Body:
         schema, kind = self._name.schema, self._name.kind
         size = _FRAMES_PER_GROUP if kind is FileKind.FRAMES else ROWS_PER_GROUP
         sizes = itertools.chain(self._groups, itertools.repeat(size))
-        hasher = ContentHasher(schema)
-        encoded = _encoded(schema)
-        with pq.ParquetWriter(file, encoded, **_options(self._name, size)) as writer:
-            for group in _groups(_checked(self._batches, schema, self._name), sizes, encoded):
+        hasher, encoded_as = ContentHasher(schema), encoded_schema(schema)
+        groups = _groups(_checked(self._batches, schema, self._name), sizes, encoded_as)
+        first = next(groups, None)
+        options = writer_options(self._name, size, first)
+        with pq.ParquetWriter(file, encoded_as, **options) as writer:
+            for group in itertools.chain([] if first is None else [first], groups):
                 for batch in group.to_batches():
                     hasher.update(batch)
-                writer.write_table(group, row_group_size=size)
+                for part in _apart(group):
+                    writer.write_table(part, row_group_size=size)
                 self.rows += group.num_rows
             self.content_hash = hasher.hexdigest()
             facts = msgspec.structs.replace(self._footer, content_hash=self.content_hash)
@@ -172,7 +164,7 @@ def _kind(field: "pa.Field[Any]") -> str:
 
 
 def _groups(
-    tables: Iterable[pa.Table], sizes: Iterator[int], encoded: pa.Schema
+    tables: Iterable[pa.Table], sizes: Iterator[int], schema: pa.Schema
 ) -> Iterator[pa.Table]:
     """The same rows in tables of `sizes` rows, the last one shorter, each in one piece."""
     waiting: list[pa.Table] = []
@@ -182,84 +174,20 @@ def _groups(
         rows += table.num_rows
         while rows >= size:
             whole = pa.concat_tables(waiting)
-            yield _in_one_piece(whole.slice(0, size), encoded)
+            yield encoded(whole.slice(0, size), schema)
             waiting = [whole.slice(size)]
             rows, size = rows - size, next(sizes)
     if rows:
-        yield _in_one_piece(pa.concat_tables(waiting), encoded)
+        yield encoded(pa.concat_tables(waiting), schema)
 
 
-def _in_one_piece(rows: pa.Table, encoded: pa.Schema) -> pa.Table:
-    columns = [
-        _joined(_dictionaries(column) if pa.types.is_dictionary(field.type) else column)
-        for field, column in zip(encoded, rows.columns, strict=True)
-    ]
-    return pa.table(columns, schema=encoded)
+def _apart(group: pa.Table) -> list[pa.Table]:
+    """Opening rows of a book in a group of their own.
 
-
-def _joined(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any] | pa.ChunkedArray[Any]":
-    """In one piece; pyarrow copies a single chunk as well."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _dictionaries(text: "pa.ChunkedArray[pa.StringScalar]") -> "pa.ChunkedArray[Any]":
-    """Text as numbers of a dictionary, which is in order of appearance, however it was cut.
-
-    Of millions of rows most chunks lie in the same memory: these are looked at once.
+    The catalog's views leave them out: so DuckDB counts and compares what is left by what each
+    group says of its columns, and reads none of it. Small files are not worth a second group.
     """
-    known: dict[tuple[int, ...], pa.DictionaryArray[Any, Any]] = {}
-    chunks: list[pa.DictionaryArray[Any, Any]] = []
-    for chunk in text.chunks:
-        place = _place_in_memory(chunk)
-        if place not in known:
-            known[place] = chunk.dictionary_encode()
-        chunks.append(known[place])
-    return pa.chunked_array(chunks).unify_dictionaries()
-
-
-def _place_in_memory(chunk: "pa.Array[Any]") -> tuple[int, ...]:
-    buffers = (0 if buffer is None else buffer.address for buffer in chunk.buffers())
-    return (*buffers, chunk.offset, len(chunk))
-
-
-def _encoded(schema: pa.Schema) -> pa.Schema:
-    """The schema with text that repeats as dictionaries; in a file it is text all the same."""
-    return pa.schema(
-        [
-            field.with_type(_CODES) if _is_dictionary_text(field.name, field.type) else field
-            for field in schema
-        ]
-    )
-
-
-def _is_dictionary_text(name: str, kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) and name not in _TEXTS
-
-
-def _options(name: FileName, rows_per_group: int) -> dict[str, Any]:
-    """How columns become bytes: docs/decisions/parquet.md has the figures.
-
-    Raw rows are chosen for size; sync rows, of which there are ten times as many, for speed.
-    """
-    encodings = {field.name: _encoding(name, field.name, field.type) for field in name.schema}
-    return {
-        "compression": "zstd",
-        "compression_level": 3 if name.mode is Mode.SYNC else 6,
-        "use_dictionary": [name for name, encoding in encodings.items() if encoding is None],
-        "column_encoding": {k: v for k, v in encodings.items() if v is not None},
-        "max_rows_per_page": rows_per_group,
-        "write_statistics": True,
-        "write_page_checksum": True,
-        "store_schema": False,
-    }
-
-
-def _encoding(file: FileName, name: str, kind: pa.DataType) -> str | None:
-    """The Parquet encoding of a column; None = dictionary."""
-    if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return _TEXTS.get(name)
-    if file.kind is FileKind.ORDERBOOKS and file.mode is Mode.SYNC:
-        return "PLAIN"
-    if pa.types.is_floating(kind):
-        return None if name in _REPEATED else "BYTE_STREAM_SPLIT"
-    return "PLAIN" if pa.types.is_boolean(kind) else "DELTA_BINARY_PACKED"
+    if "opening" not in group.column_names or group.num_rows < _FEWEST_TO_PART:
+        return [group]
+    opening = int(np.argmin(group["opening"].to_numpy()))
+    return [group.slice(0, opening), group.slice(opening)] if opening else [group]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from atelier_pipeline.lake.meanings import meanings
 from atelier_pipeline.lake.names import FileKind, LakeFile, Mode, parse_path
 from atelier_pipeline.lake.reader import window_dataset
 from atelier_pipeline.lake.writer import Written
@@ -60,7 +61,11 @@ def described(
 
 def columns_of(kind: FileKind, mode: Mode) -> dict[str, dg.TableSchema]:
     """The columns of an asset's files, as Dagster shows them beside its lineage."""
-    columns = [dg.TableColumn(field.name, str(field.type)) for field in kind.schema(mode)]
+    said = meanings(kind)
+    columns = [
+        dg.TableColumn(field.name, str(field.type), description=said[field.name])
+        for field in kind.schema(mode)
+    ]
     return {"dagster/column_schema": dg.TableSchema(columns)}
 
 

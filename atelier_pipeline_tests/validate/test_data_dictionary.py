@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from atelier_pipeline.lake.meanings import meanings
 from atelier_pipeline.lake.names import FileKind, Mode
 from atelier_pipeline.validate.tables import TABLES, Table
 
@@ -47,6 +48,16 @@ def columns(kind: FileKind, mode: Mode) -> list[Column]:
 def test_every_column_is_there_with_its_type_in_order(kind: FileKind, mode: Mode) -> None:
     documented = [(column.name, column.type) for column in columns(kind, mode)]
     assert documented == [(field.name, str(field.type)) for field in kind.schema(mode)]
+
+
+@pytest.mark.parametrize("kind", FileKind)
+def test_the_page_says_of_every_column_what_the_ui_says(kind: FileKind) -> None:
+    said = {
+        column.name: f"{column.meaning} [{column.unit}]".lstrip() if column.unit else column.meaning
+        for column in all_columns(kind)
+    }
+    assert meanings(kind) == said
+    assert not [name for name, text in said.items() if not text]
 
 
 @pytest.mark.parametrize("kind", FileKind)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 from websockets.asyncio.server import ServerConnection, serve
 
 from atelier_pipeline.capture import CaptureLimits, CaptureReport, capture_window
@@ -42,10 +43,15 @@ TRADE = (
 
 
 class Memory(msgspec.Struct):
-    """Resident bytes of the capture's process before the disk stood still, and at most."""
+    """Resident bytes of the capture's process before the disk stood still, and at most.
+
+    And when it stood still and went on, UTC ns.
+    """
 
     before: int = 0
     peak: int = 0
+    stood_ns: int = 0
+    went_on_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,8 @@ class Outcome:
         sent: by the server.
         journaled: received frames in the journal.
         dropped: the frames that its records count, and how many records those are.
-        largest: the most bytes that the queue held, as it counts them.
+        largest: bytes that came while the disk stood still and were kept, as the queue counts them:
+            all of them were in it at once.
     """
 
     sent: int
@@ -70,7 +77,7 @@ class Outcome:
         return (
             f"sent {self.sent}, journaled {self.journaled}, dropped {self.dropped} in "
             f"{self.records} records, unaccounted {self.sent - self.journaled - self.dropped}; "
-            f"queue at most {self.largest} bytes; resident {self.memory.before / MIB:.0f} MiB "
+            f"queue held {self.largest} bytes; resident {self.memory.before / MIB:.0f} MiB "
             f"before, {self.memory.peak / MIB:.0f} MiB at most"
         )
 
@@ -149,7 +156,9 @@ def _watch(pid: int, folder: Path, secs: float) -> Memory:
     _sample(pid, memory, BEFORE_SECS)
     memory.before = memory.peak
     (folder / "stand").touch()
+    memory.stood_ns = time.time_ns()
     _sample(pid, memory, secs)
+    memory.went_on_ns = time.time_ns()
     (folder / "stand").unlink()
     _sample(pid, memory, AFTER_SECS)
     return memory
@@ -166,15 +175,16 @@ def _sample(pid: int, memory: Memory, secs: float) -> None:
 def _outcome(journal: Path, sent: int, memory: Memory) -> Outcome:
     frames = dropped = records = largest = 0
     for batch in read_journal(journal).batches:
-        rows = list(zip(*(batch[name].to_pylist() for name in ("kind", "payload")), strict=True))
-        received = [payload for kind, payload in rows if kind == "text"]
-        counted = [read_dropped(payload).frames or 0 for kind, payload in rows if kind == "dropped"]
-        frames, dropped, records = (
-            frames + len(received),
-            dropped + sum(counted),
-            records + len(counted),
-        )
-        largest = max(largest, sum(len(payload) + OVERHEAD_BYTES for payload in received))
+        times = batch["ts_recv"].cast(pa.int64()).to_pylist()
+        columns = (times, batch["kind"].to_pylist(), batch["payload"].to_pylist())
+        for ts, kind, payload in zip(*columns, strict=True):
+            if kind == "text":
+                frames += 1
+                if memory.stood_ns <= ts < memory.went_on_ns:
+                    largest += len(payload) + OVERHEAD_BYTES
+            elif kind == "dropped":
+                dropped += read_dropped(payload).frames or 0
+                records += 1
     return Outcome(sent, frames, dropped, records, largest, memory)
 
 

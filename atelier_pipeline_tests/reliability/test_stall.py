@@ -19,4 +19,5 @@ def test_every_message_of_a_stall_is_journaled_or_counted_and_the_queue_keeps_it
     assert unaccounted == 0
     assert dropped > 0
     assert records > 0
-    assert LIMIT_KIB * 1024 * 0.9 < largest <= LIMIT_KIB * 1024
+    # What waited when the disk stopped was in the queue too.
+    assert LIMIT_KIB * 1024 * 0.5 < largest <= LIMIT_KIB * 1024

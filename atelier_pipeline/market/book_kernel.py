@@ -6,7 +6,7 @@ a bid is its price, that of an ask its price negated. Cutting a side drops its w
 moving the lower bound up.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -17,6 +17,16 @@ from atelier_pipeline.market.crc32 import NOTHING, with_decimal, with_part
 BID, ASK = 0, 1
 UNCHECKED, BAD, GOOD = -1, 0, 1
 CHECKSUM_LEVELS = 10
+_NEAR = 32
+"""Levels from the best one on that are sought one by one."""
+
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+uncounted = njit(**_OPTIONS)
+"""Compiles what runs for every change: without counting references to arrays.
+
+Counting takes as long as the work itself. What it compiles can't make arrays, and those that it is
+given have to outlive the call, as a caller's do.
+"""
 
 
 class Sides(NamedTuple):
@@ -123,21 +133,40 @@ def apply_message(book: Sides, changes: Changes, message: int, depth: int) -> bo
     if changes.is_snapshot[message]:
         _replace_side(book, changes, start, stop, BID)
         _replace_side(book, changes, start, stop, ASK)
-    else:
-        _set_levels(book, changes, start, stop)
-    if depth >= 0:
-        book.bounds[BID, 0] = max(book.bounds[BID, 0], book.bounds[BID, 1] - depth)
-        book.bounds[ASK, 0] = max(book.bounds[ASK, 0], book.bounds[ASK, 1] - depth)
+        _cut(book, depth)
+        return True
+    return apply_delta(book, changes, message, depth)
+
+
+@uncounted
+def apply_delta(book: Sides, changes: Changes, message: int, depth: int) -> bool:
+    """Applies one message and cuts each side, if that takes neither sorting nor moving a side.
+
+    Otherwise False, with nothing done: `apply_message` can.
+    """
+    start, stop = changes.offsets[message], changes.offsets[message + 1]
+    highest = max(book.bounds[BID, 1], book.bounds[ASK, 1])
+    if changes.is_snapshot[message] or highest + stop - start > book.ranks.shape[1]:
+        return False
+    _set_levels(book, changes, start, stop)
+    _cut(book, depth)
     return True
 
 
-@njit(cache=True, nogil=True)
+@uncounted
 def best_price(book: Sides, side: int) -> float:
     """The best price of a side, NaN where it is empty."""
     if book.bounds[side, 0] == book.bounds[side, 1]:
         return np.nan
     rank = book.ranks[side, book.bounds[side, 1] - 1]
     return rank if side == BID else -rank
+
+
+@uncounted
+def _cut(book: Sides, depth: int) -> None:
+    if depth >= 0:
+        for side in range(2):
+            book.bounds[side, 0] = max(book.bounds[side, 0], book.bounds[side, 1] - depth)
 
 
 @njit(cache=True, nogil=True)
@@ -194,12 +223,9 @@ def _replace_side(book: Sides, changes: Changes, start: int, stop: int, side: in
     book.bounds[side, 1] = kept
 
 
-@njit(cache=True, nogil=True)
+@uncounted
 def _set_levels(book: Sides, changes: Changes, start: int, stop: int) -> None:
-    """Applies the rows of a delta.
-
-    The sides are taken out of the book once per message: a view costs more than a change.
-    """
+    """Applies the rows of a delta."""
     bid_ranks, bid_sizes, bid_digits = book.ranks[BID], book.sizes[BID], book.digits[BID]
     ask_ranks, ask_sizes, ask_digits = book.ranks[ASK], book.sizes[ASK], book.digits[ASK]
     bid_end, ask_end = book.bounds[BID, 1], book.bounds[ASK, 1]
@@ -218,12 +244,18 @@ def _set_levels(book: Sides, changes: Changes, start: int, stop: int) -> None:
     book.bounds[BID, 1], book.bounds[ASK, 1] = bid_end, ask_end
 
 
-@njit(cache=True, nogil=True, inline="always")
+@uncounted
 def _position(ranks: NDArray[np.float64], first: int, end: int, rank: float) -> int:
-    """The first level whose rank is at least `rank`, sought from the best end in growing steps."""
-    step = 1
+    """The first level whose rank is at least `rank`, sought from the best end.
+
+    Among the best levels, where most changes are, one by one; beyond them in growing steps.
+    """
     high = end
-    low = end - 1
+    near = max(first, end - _NEAR)
+    while high > near and ranks[high - 1] >= rank:
+        high -= 1
+    step = 1
+    low = high - 1
     while low >= first and ranks[low] >= rank:
         high = low
         low -= step
@@ -238,7 +270,7 @@ def _position(ranks: NDArray[np.float64], first: int, end: int, rank: float) -> 
     return low
 
 
-@njit(cache=True, nogil=True, inline="always")
+@uncounted
 def _set_level(
     ranks: NDArray[np.float64],
     sizes: NDArray[np.float64],
@@ -263,7 +295,7 @@ def _set_level(
     return end
 
 
-@njit(cache=True, nogil=True)
+@uncounted
 def _close_gap(
     ranks: NDArray[np.float64],
     sizes: NDArray[np.float64],
@@ -280,7 +312,7 @@ def _close_gap(
             digits[level, 1] = digits[level + 1, 1]
 
 
-@njit(cache=True, nogil=True)
+@uncounted
 def _open_gap(
     ranks: NDArray[np.float64],
     sizes: NDArray[np.float64],
@@ -297,7 +329,7 @@ def _open_gap(
             digits[level, 1] = digits[level - 1, 1]
 
 
-@njit(cache=True, nogil=True)
+@uncounted
 def _write_digits(
     digits: NDArray[np.uint64], at: int, changed: NDArray[np.uint64], row: int
 ) -> None:

@@ -16,6 +16,8 @@ NOTHING = np.int64(0xFFFFFFFF)
 _POLYNOMIAL = 0xEDB88320
 _MOST_DIGITS = 20
 _MOST_PARTS = 2
+_PACKED_DIGITS = 16
+"""Digits of four bits that fit into 64."""
 
 
 def _remainders() -> NDArray[np.uint32]:
@@ -48,15 +50,27 @@ def with_decimal(crc: np.int64, number: np.uint64) -> tuple[np.int64, int]:
 
     The checksum of a part by itself starts with 0.
     """
-    digits = np.empty(_MOST_DIGITS, np.int64)
-    rest, first = number, _MOST_DIGITS
-    while first == _MOST_DIGITS or rest > 0:
-        first -= 1
-        digits[first] = ord("0") + np.int64(rest % np.uint64(10))
+    first, last, rest, length = np.uint64(0), np.uint64(0), number, 0
+    while length == 0 or rest > 0:
+        digit = rest % np.uint64(10)
+        if length < _PACKED_DIGITS:
+            last = (last << np.uint64(4)) | digit
+        else:
+            first = (first << np.uint64(4)) | digit
         rest //= np.uint64(10)
-    for i in range(first, _MOST_DIGITS):
-        crc = np.int64(_REMAINDERS[(crc ^ digits[i]) & 0xFF]) ^ (crc >> 8)
-    return crc, _MOST_DIGITS - first
+        length += 1
+    crc = _with_packed(crc, first, length - _PACKED_DIGITS)
+    return _with_packed(crc, last, min(length, _PACKED_DIGITS)), length
+
+
+@njit(cache=True, nogil=True)
+def _with_packed(crc: np.int64, packed: np.uint64, length: int) -> np.int64:
+    """A checksum with as many digits behind it as the lowest four bits of a number, and so on."""
+    for _ in range(length):
+        digit = ord("0") + np.int64(packed & np.uint64(15))
+        crc = np.int64(_REMAINDERS[(crc ^ digit) & 0xFF]) ^ (crc >> 8)
+        packed >>= np.uint64(4)
+    return crc
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -172,8 +172,6 @@ class BookFeed:
         levels = Levels(
             price=np.empty(rows),
             size=np.empty(rows),
-            level=np.empty(rows, np.uint64),
-            is_bid=np.empty(rows, np.bool_),
             counts=np.empty((2, ticks), np.int64),
         )
         changes, cursor = changes_of(columns), Cursor(*np.zeros((3, 1), np.int64))

@@ -1,6 +1,7 @@
 """Sampled levels as the rows of a sync order book file, without a Python step per row."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,14 +29,15 @@ def level_rows(levels: Levels, last: LastMessages, exchange: str, symbol: str) -
     """The table of schema SYNC[orderbooks] for levels as `sample` left them."""
     per_tick = np.maximum(levels.counts, 0).sum(axis=0)
     rows = int(per_tick.sum())
+    side, level = _sides_and_levels(levels.counts, rows)
     stamps = np.repeat(last.stamps, per_tick)
     return pa.table(
         [
             pa.array(stamps.view(np.uint64)),
             constant_column(symbol, rows),
             constant_column(exchange, rows),
-            _side_column(levels, rows),
-            pa.array(levels.level[:rows]),
+            side,
+            level,
             pa.array(levels.price[:rows]),
             pa.array(levels.size[:rows]),
             timestamps(np.repeat(last.ts_event, per_tick)),
@@ -51,13 +53,19 @@ def constant_column(value: str, rows: int) -> "pa.ChunkedArray[pa.StringScalar]"
     return _repeated(pa.array([value] * min(rows, _BLOCK_ROWS), pa.string()), rows)
 
 
-def _side_column(levels: Levels, rows: int) -> "pa.ChunkedArray[pa.StringScalar]":
-    """`bid` or `ask` per row; blocks share memory where all ticks have the same levels."""
-    counts = levels.counts[:, levels.counts[0] >= 0]
+def _sides_and_levels(
+    counts: NDArray[np.int64], rows: int
+) -> tuple["pa.ChunkedArray[Any]", "pa.ChunkedArray[Any]"]:
+    """`bid` or `ask`, and 0 = best; blocks share memory where all ticks have the same levels."""
+    counts = counts[:, counts[0] >= 0]
     a_tick = int(counts[:, 0].sum()) if rows else 0
-    is_regular = a_tick > 0 and bool((counts == counts[:, :1]).all())
-    block = min(rows, -(-_BLOCK_ROWS // a_tick) * a_tick) if is_regular else rows
-    return _repeated(_sides(levels.is_bid[:block]), rows)
+    if a_tick and (counts == counts[:, :1]).all():
+        counts = counts[:, : -(-_BLOCK_ROWS // a_tick)]
+    lengths = counts.T.ravel()
+    starts = np.cumsum(lengths) - lengths
+    is_bid = np.repeat(np.arange(len(lengths)) % 2 == 0, lengths)
+    level = np.arange(len(is_bid)) - np.repeat(starts, lengths)
+    return _repeated(_sides(is_bid), rows), _repeated(pa.array(level.view(np.uint64)), rows)
 
 
 def _sides(is_bid: NDArray[np.bool_]) -> pa.StringArray:
@@ -69,7 +77,7 @@ def _sides(is_bid: NDArray[np.bool_]) -> pa.StringArray:
     )
 
 
-def _repeated(block: pa.StringArray, rows: int) -> "pa.ChunkedArray[pa.StringScalar]":
+def _repeated(block: "pa.Array[Any]", rows: int) -> "pa.ChunkedArray[Any]":
     """The block again and again, up to `rows`."""
     whole, rest = divmod(rows, max(len(block), 1))
-    return pa.chunked_array([*[block] * whole, block[:rest]], pa.string())
+    return pa.chunked_array([*[block] * whole, block[:rest]], block.type)

@@ -6,7 +6,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from atelier_pipeline.market.book_kernel import ASK, BID, Changes, Sides, apply_message, best_price
+from atelier_pipeline.market.book_kernel import (
+    ASK,
+    BID,
+    Changes,
+    Sides,
+    apply_delta,
+    apply_message,
+    best_price,
+    uncounted,
+)
 
 NOT_KNOWN = -1
 
@@ -16,15 +25,11 @@ class Levels(NamedTuple):
 
     Attributes:
         price, size: float64[rows].
-        level: uint64[rows], 0 = best.
-        is_bid: bool[rows].
         counts: int64[2, ticks], levels of bids and of asks; NOT_KNOWN where the book is not known.
     """
 
     price: NDArray[np.float64]
     size: NDArray[np.float64]
-    level: NDArray[np.uint64]
-    is_bid: NDArray[np.bool_]
     counts: NDArray[np.int64]
 
 
@@ -58,21 +63,40 @@ def sample(
     A book that is not whole, or is crossed, counts as not known. False where the book needs more
     room: call again from the same cursor.
     """
+    while not _sample_deltas(book, changes, depths, cuts, is_whole, cursor, levels):
+        message = cursor.message[0]
+        if not apply_message(book, changes, message, depths.of_the_feed):
+            return False
+        cursor.message[0] = message + 1
+    return True
+
+
+@uncounted
+def _sample_deltas(
+    book: Sides,
+    changes: Changes,
+    depths: Depths,
+    cuts: NDArray[np.int64],
+    is_whole: NDArray[np.bool_],
+    cursor: Cursor,
+    levels: Levels,
+) -> bool:
+    """Goes on to the end, or to a message that takes more than `apply_delta`: False."""
     for tick in range(cursor.tick[0], len(cuts)):
         for message in range(cursor.message[0], cuts[tick]):
-            if not apply_message(book, changes, message, depths.of_the_feed):
+            if not apply_delta(book, changes, message, depths.of_the_feed):
                 return False
             cursor.message[0] = message + 1
         if is_whole[tick] and not best_price(book, BID) >= best_price(book, ASK):
             levels.counts[BID, tick] = _copy_side(book, BID, depths.of_a_tick, cursor, levels)
             levels.counts[ASK, tick] = _copy_side(book, ASK, depths.of_a_tick, cursor, levels)
         else:
-            levels.counts[:, tick] = NOT_KNOWN
+            levels.counts[BID, tick] = levels.counts[ASK, tick] = NOT_KNOWN
         cursor.tick[0] = tick + 1
     return True
 
 
-@njit(cache=True, nogil=True)
+@uncounted
 def _copy_side(book: Sides, side: int, depth: int, cursor: Cursor, levels: Levels) -> int:
     ranks, sizes = book.ranks[side], book.sizes[side]
     end = book.bounds[side, 1]
@@ -81,8 +105,7 @@ def _copy_side(book: Sides, side: int, depth: int, cursor: Cursor, levels: Level
     for level in range(count):
         rank = ranks[end - 1 - level]
         levels.price[row + level] = rank if side == BID else -rank
+    for level in range(count):
         levels.size[row + level] = sizes[end - 1 - level]
-        levels.level[row + level] = level
-        levels.is_bid[row + level] = side == BID
     cursor.row[0] = row + count
     return count

@@ -1,4 +1,4 @@
-"""Sampled levels as rows: the text columns, which share memory where they repeat."""
+"""Sampled levels as rows: sides and levels, which share memory where they repeat."""
 
 import numpy as np
 import pytest
@@ -17,16 +17,14 @@ def table_of(counts):
     kept = np.maximum(counts, 0)
     sides = np.repeat(np.tile([True, False], counts.shape[1]), kept.T.ravel())
     rows, ticks = len(sides), counts.shape[1]
-    room = np.concatenate([sides, [False, True]])
-    levels = Levels(
-        price=np.arange(rows + 2.0),
-        size=np.ones(rows + 2),
-        level=np.zeros(rows + 2, np.uint64),
-        is_bid=room,
-        counts=counts,
-    )
+    levels = Levels(price=np.arange(rows + 2.0), size=np.ones(rows + 2), counts=counts)
     last = LastMessages(*(np.arange(ticks) + start for start in (100, 50, 60)))
     return level_rows(levels, last, "kraken", "BTC/USD"), sides, np.repeat(last.stamps, kept.sum(0))
+
+
+def counts_of(counts):
+    """Bids and asks of each tick in turn, none where the book is not known."""
+    return [max(count, 0) for tick in counts for count in tick]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +43,8 @@ def test_every_row_has_its_own_side_and_tick(counts):
     table, is_bid, stamps = table_of(counts)
     assert table.schema.equals(SYNC[Dataset.ORDERBOOKS])
     assert (table["side"].to_numpy() == np.where(is_bid, "bid", "ask")).all()
+    places = [np.arange(count) for count in counts_of(counts)]
+    assert (table["level"].to_numpy() == np.concatenate(places)).all()
     assert (table["orderbook_ts"].to_numpy() == stamps).all()
     assert table["symbol"].unique().to_pylist() == ["BTC/USD"][: len(is_bid)]
     assert table["exchange"].unique().to_pylist() == ["kraken"][: len(is_bid)]

@@ -64,7 +64,5 @@ def _room_for_levels() -> Levels:
     return Levels(
         price=np.empty(rows),
         size=np.empty(rows),
-        level=np.empty(rows, np.uint64),
-        is_bid=np.empty(rows, np.bool_),
         counts=np.empty((2, ticks), np.int64),
     )

@@ -40,7 +40,7 @@ def verify_file(path: Path) -> int:
     if footer.schema_version != SCHEMA_VERSION:
         raise LakeError(
             f"{path} has schema {footer.schema_version}, not {SCHEMA_VERSION}: its hash was made "
-            "in another way; seal or decode its window again"
+            "in another way; materialise its window again"
         )
     hasher, order = ContentHasher(name.schema), _Order(path)
     rows = 0

@@ -1,5 +1,7 @@
 """Mutated frames for every decoder: events or DecodeError, nothing else.
 
+The compiled scanner gets the same frames: what it reads must be what the decoder reads.
+
     python -m atelier_pipeline_tests.reliability.fuzz --frames 1000000
 
 Frames come from the simulated exchanges, from the project's own recordings and, where they are
@@ -12,17 +14,23 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from atelier_pipeline.errors import DecodeError
 from atelier_pipeline.exchanges.registry import EXCHANGES
 from atelier_pipeline.simulator import frames as simulated_frames
+from atelier_pipeline_tests.decode.scans import assert_less_and_never_else
 from atelier_pipeline_tests.exchanges.own_recordings import frames_in, own_frames
 from atelier_pipeline_tests.exchanges.test_any_bytes import TOKENS
 from atelier_pipeline_tests.reliability.collectors import SYMBOLS
 
 LONGEST = 3_000
+AT_ONCE = 1 << 12
+"""Frames that the scanner gets in one piece."""
+
 TIMES = (0, 1, 1_767_225_600_000_000_000, 2**62)
 MARKS = b'{}[]:,"'
 
@@ -83,21 +91,38 @@ def _other_value(payload: bytearray, rng: random.Random) -> None:
 
 
 def fuzz(exchange: str, seeds: list[bytes], count: int, seed: int) -> Counter[str]:
-    """How many frames were decoded and how many refused; raises what a decoder must not raise."""
-    codec, counts = EXCHANGES[exchange], Counter[str]()
-    for number, payload in enumerate(mutations(seeds, count, seed)):
-        ts_recv = TIMES[number % len(TIMES)]
-        try:
-            codec.decode(payload, ts_recv)
-            codec.inexact(payload)
-        except DecodeError:
-            counts["refused"] += 1
-        except Exception as error:
-            error.add_note(f"{exchange}, seed {seed}, frame {number}: {payload!r}")
-            raise
-        else:
-            counts["decoded"] += 1
+    """How many frames were decoded, refused, and scanned as well.
+
+    Raises what a decoder must not raise, and AssertionError where the scanner differs from it.
+    """
+    frames, counts = enumerate(mutations(seeds, count, seed)), Counter[str]()
+    while some := list(islice(frames, AT_ONCE)):
+        for number, payload in some:
+            with _repeatable(f"{exchange}, seed {seed}, frame {number}: {payload!r}"):
+                counts[_decoded(exchange, payload, TIMES[number % len(TIMES)])] += 1
+        with _repeatable(f"{exchange}, seed {seed}, frames {some[0][0]} to {some[-1][0]}"):
+            codec, payloads = EXCHANGES[exchange], [payload for _, payload in some]
+            counts["scanned"] += len(assert_less_and_never_else(codec, SYMBOLS[exchange], payloads))
     return counts
+
+
+def _decoded(exchange: str, payload: bytes, ts_recv: int) -> str:
+    try:
+        EXCHANGES[exchange].decode(payload, ts_recv)
+        EXCHANGES[exchange].inexact(payload)
+    except DecodeError:
+        return "refused"
+    return "decoded"
+
+
+@contextmanager
+def _repeatable(finding: str) -> Generator[None]:
+    """Adds to an error how it is found again."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(finding)
+        raise
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -112,8 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
         counts = fuzz(exchange, seeds, options.frames, options.seed)
         took = time.perf_counter() - began
         sys.stdout.write(
-            f"{exchange}: {counts['decoded']:,} decoded, {counts['refused']:,} refused "
-            f"from {len(seeds):,} frames in {took:.0f} s\n"
+            f"{exchange}: {counts['decoded']:,} decoded, {counts['refused']:,} refused, "
+            f"{counts['scanned']:,} scanned, from {len(seeds):,} frames in {took:.0f} s\n"
         )
         sys.stdout.flush()
     return 0

@@ -5,13 +5,10 @@ them. Everything here runs in the event loop's thread.
 """
 
 import asyncio
-from typing import TypeAlias
 
 from atelier_pipeline.decode.control import Dropped, control_payload
+from atelier_pipeline.lake.frame_batches import Frame
 from atelier_pipeline.lake.journal import FrameKind
-
-Frame: TypeAlias = tuple[int, int, str, bytes]
-"""ts_recv in UTC ns, connection, kind, payload."""
 
 RECEIVED = frozenset({FrameKind.TEXT, FrameKind.BINARY})
 

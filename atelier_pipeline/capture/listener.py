@@ -4,16 +4,12 @@ The frames are in the journal whatever is heard here. An error in decoding must 
 which can't be made again: from then on the listener is deaf, and says so.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import count
+from collections.abc import Sequence
 
-import pyarrow as pa
-
-from atelier_pipeline.capture.frames import Frame
 from atelier_pipeline.capture.states import logger
 from atelier_pipeline.decode.scope import Scope
 from atelier_pipeline.decode.watch import Sight, Watch
-from atelier_pipeline.lake.schemas import FRAMES
+from atelier_pipeline.lake.frame_batches import Frame, frames_batch
 from atelier_pipeline.manifest import Collector
 
 _NOTHING = Sight(answers=(), broken=(), undecodable=(), events={})
@@ -32,7 +28,7 @@ class Listener:
         self.failure = ""
         self.events = 0
         self.undecodable = 0
-        self._seq = count()
+        self._seq = 0
         self._watch = Watch(
             Scope(
                 exchange=collector.exchange,
@@ -56,8 +52,9 @@ class Listener:
         """What the next frames told."""
         if self.failure or not frames:
             return _NOTHING
+        first, self._seq = self._seq, self._seq + len(frames)
         try:
-            sight = self._watch.look(_batch(frames, self._seq))
+            sight = self._watch.look(frames_batch(frames, first))
         except Exception as error:  # noqa: BLE001 - whatever it is, the capture goes on
             logger.exception("frames are journaled, but nothing more is heard in them")
             self.failure = f"decoding failed while capturing: {error}"
@@ -79,10 +76,3 @@ class Listener:
     def is_whole(self, symbol: str) -> bool:
         """Whether the book of `symbol` is known; True where nobody can tell."""
         return bool(self.failure) or self._watch.whole(symbol)
-
-
-def _batch(frames: Iterable[Frame], seq: Iterable[int]) -> pa.RecordBatch:
-    rows = [(number, *frame) for frame, number in zip(frames, seq, strict=False)]
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, FRAMES.types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=FRAMES)

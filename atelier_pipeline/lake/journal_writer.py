@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from atelier_pipeline.errors import JournalError
 from atelier_pipeline.lake import journal
+from atelier_pipeline.lake.frame_batches import Frame, frames_batch
 from atelier_pipeline.lake.journal import FrameKind, JournalMeta, Segment
 from atelier_pipeline.lake.journal_messages import (
     END_OF_STREAM,
@@ -36,8 +37,6 @@ _BATCH_BYTES = 16 << 20
 """Of payload in one batch: what a flush needs beside the rows, however many have waited."""
 
 _NOTHING = pa.RecordBatch.from_pylist([], schema=FRAMES)
-
-_Row = tuple[int, int, int, str, bytes]
 
 
 class JournalWriter:
@@ -59,7 +58,7 @@ class JournalWriter:
         self.path = path
         self.first_connection = first_connection
         self._next_seq = next_seq
-        self._waiting: list[_Row] = []
+        self._waiting: list[Frame] = []
         self._check = Check()
         self._refusal = ""
         self._appending = threading.Lock()
@@ -109,10 +108,10 @@ class JournalWriter:
                 raise JournalError(self._refusal)
             seq = self._next_seq
             self._next_seq += 1
-            self._waiting.append((seq, ts_recv, connection, kind, payload))
+            self._waiting.append((ts_recv, connection, kind, payload))
         return seq
 
-    def extend(self, frames: Sequence[tuple[int, int, str, bytes]]) -> None:
+    def extend(self, frames: Sequence[Frame]) -> None:
         """Keep many rows, all or none, as `append` keeps one."""
         unknown = {kind for _, _, kind, _ in frames} - _KINDS
         if unknown:
@@ -120,7 +119,7 @@ class JournalWriter:
         with self._appending:
             if self._refusal:
                 raise JournalError(self._refusal)
-            self._waiting += [(seq, *frame) for seq, frame in enumerate(frames, self._next_seq)]
+            self._waiting += frames
             self._next_seq += len(frames)
 
     def flush(self) -> int:
@@ -131,11 +130,12 @@ class JournalWriter:
         """
         with self._writing:
             with self._appending:
-                rows, self._waiting = self._waiting, []
-            for first, last in _batches(rows):
-                message = batch_message(_batch(rows[first:last]), {})
-                self._write(message, rows=len(rows) - first)
-            return len(rows)
+                frames, self._waiting = self._waiting, []
+                seq = self._next_seq - len(frames)
+            for first, last in _batches(frames):
+                message = batch_message(frames_batch(frames[first:last], seq + first), {})
+                self._write(message, rows=len(frames) - first)
+            return len(frames)
 
     def close(self) -> None:
         """Flush, then mark the segment as whole; without effect the second time.
@@ -208,17 +208,11 @@ def _highest(batches: Sequence[pa.RecordBatch], column: str) -> int:
     return max((pc.max(batch[column]).as_py() for batch in batches), default=-1)
 
 
-def _batches(rows: Sequence[_Row]) -> Iterator[tuple[int, int]]:
+def _batches(frames: Sequence[Frame]) -> Iterator[tuple[int, int]]:
     """Where batches of at most _BATCH_BYTES, or of one row, begin and end."""
-    sizes = list(accumulate((len(payload) for *_, payload in rows), initial=0))
+    sizes = list(accumulate((len(frame[3]) for frame in frames), initial=0))
     first = 0
-    while first < len(rows):
+    while first < len(frames):
         last = max(bisect_right(sizes, sizes[first] + _BATCH_BYTES) - 1, first + 1)
         yield first, last
         first = last
-
-
-def _batch(rows: Sequence[_Row]) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, FRAMES.types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=FRAMES)

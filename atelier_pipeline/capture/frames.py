@@ -15,7 +15,7 @@ RECEIVED = frozenset({FrameKind.TEXT, FrameKind.BINARY})
 _OVERHEAD_BYTES = 200
 """What Python keeps besides a payload's bytes: a tuple, two integers, three references."""
 
-_FILLING = 8
+_FILLING_BYTES = 16 << 20
 
 
 class FrameQueue:
@@ -24,7 +24,7 @@ class FrameQueue:
     Attributes:
         frames, bytes: received frames that were kept, and the bytes of their payloads.
         dropped: received frames that were not.
-        filling: set when frames take an eighth of the limit, for who writes them.
+        filling: set when frames take 16 MiB, for who writes them: they need not wait any longer.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -65,7 +65,7 @@ class FrameQueue:
         self._held += cost
         self._waiting += frames
         self._fresh += frames
-        if self._held * _FILLING > self._limit:
+        if self._held > _FILLING_BYTES:
             self.filling.set()
 
     def note(self, ts_recv: int, connection: int, kind: str, payload: bytes) -> None:

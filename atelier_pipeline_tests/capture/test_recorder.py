@@ -98,3 +98,20 @@ def test_a_disk_that_stands_still_costs_counted_frames_and_no_memory(tmp_path: P
     journaled = rows(tmp_path)
     assert [kind for _, kind, _ in journaled] == [*["text"] * 4, "dropped", "text"]
     assert json.loads(journaled[4][2])["frames"] == 96
+
+
+def test_many_bytes_are_written_before_their_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async def record(gate: Gate) -> None:
+        queue = FrameQueue(1 << 26)
+        made = recorder.Recorder(gate, queue, LIMITS, tmp_path)  # pyright: ignore[reportArgumentType]
+        recording = asyncio.create_task(made.run())
+        queue.receive_all(1, 0, "text", [b"x" * (1 << 20)] * 17)
+        assert await asyncio.to_thread(gate.reached.wait, 10)
+        gate.open.set()
+        made.finish()
+        await recording
+
+    monkeypatch.setattr(recorder, "FLUSH_SECS", 3600.0)
+    with JournalWriter.open(tmp_path, META) as writer:
+        asyncio.run(record(Gate(writer)))
+    assert len(rows(tmp_path)) == 17

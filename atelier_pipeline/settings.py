@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         description="Days after its window that sealed frames are kept by the scheduled prune; "
         "absent: for ever.",
     )
-    run_log_days: int = Field(
+    run_log_days: float = Field(
         default=30,
         ge=0,
         description="Days that the log of a run is kept in DAGSTER_HOME after its last line; "

@@ -65,6 +65,6 @@ def forget_run_logs_sensor() -> dg.SensorDefinition:
         before = installation.now_ns() / NS_PER_SEC - days * SECS_PER_DAY
         old = old_logs(storage, before)[:LOGS_AT_ONCE]
         forgotten = sum(forget_log(context.instance, storage, run_id) for run_id in old)
-        return dg.SkipReason(f"logs of {forgotten} runs older than {days} days were removed")
+        return dg.SkipReason(f"logs of {forgotten} runs older than {days:g} days were removed")
 
     return forget_run_logs

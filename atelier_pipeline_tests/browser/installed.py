@@ -49,8 +49,11 @@ class Installed:
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[Installed]:
-    """The demo profile of `atelier ui` in `folder`; whatever it started ends with it."""
+def installed(folder: Path, **settings: str) -> Iterator[Installed]:
+    """The demo profile of `atelier ui` in `folder`; whatever it started ends with it.
+
+    `settings` are environment variables by name.
+    """
     port, exchanges = _free_port(), _free_port()
     command = ["-m", "atelier_pipeline.cli", "ui", "--port", str(port)]
     log = folder / "ui.log"
@@ -58,7 +61,7 @@ def installed(folder: Path) -> Iterator[Installed]:
         process = subprocess.Popen(
             [sys.executable, "-c", _DEFAULT_SIGNALS, *command],
             cwd=folder,
-            env=_environment(exchanges),
+            env={**_environment(exchanges), **settings},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -54,14 +54,19 @@ def main() -> int:
     parser.add_argument(
         "--windows", type=int, default=30, help="how many whole windows to wait for"
     )
-    wanted = parser.parse_args().windows
+    parser.add_argument(
+        "--log-days",
+        default="0.01",
+        help="days that the log of a run is kept: what is then forgotten",
+    )
+    chosen = parser.parse_args()
     with (
         TemporaryDirectory(prefix="atelier-soak-", ignore_cleanup_errors=True) as folder,
-        installed(Path(folder)) as ui,
+        installed(Path(folder), ATELIER_RUN_LOG_DAYS=chosen.log_days) as ui,
     ):
         _turn_on(ui)
-        _watch(ui, wanted)
-        return _tell(ui, wanted)
+        _watch(ui, chosen.windows)
+        return _tell(ui, chosen.windows)
 
 
 def _turn_on(ui: Installed) -> None:

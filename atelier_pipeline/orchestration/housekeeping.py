@@ -4,6 +4,7 @@ What is done and how it is proved first is in the room `housekeeping`; here is w
 Both schedules are off until they are turned on.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import Field
 from atelier_pipeline.errors import LakeError
 from atelier_pipeline.housekeeping.compact import (
     Compacted,
+    Plan,
     compact_day,
     days_to_compact,
     staged_folders,
@@ -24,6 +26,7 @@ from atelier_pipeline.housekeeping.selection import Selection
 from atelier_pipeline.housekeeping.turns import one_at_a_time
 from atelier_pipeline.orchestration.installation import Installation
 from atelier_pipeline.orchestration.instance import COMPUTE_POOL
+from atelier_pipeline.orchestration.metadata import rows_table
 
 COMPACT_AT = "30 2 * * *"
 PRUNE_AT = "30 3 * * *"
@@ -44,8 +47,7 @@ class PruneConfig(dg.Config):
 
     frames_days: int | None = Field(
         default=None,
-        ge=1,
-        description="Frames of windows that ended so many days ago go; default: "
+        description="Frames of windows that ended so many days ago go, at least 1; default: "
         "ATELIER_FRAMES_DAYS, without which none does.",
     )
     journals: bool = Field(
@@ -75,7 +77,7 @@ def compact(
             incomplete=config.incomplete,
         )
         done, problems = _compacted(plan.days)
-    context.add_output_metadata(_sizes(done, len(plan.left)))
+    context.add_output_metadata({**_sizes(done, len(plan.left)), **_reasons(plan)})
     _fail_for(problems, "days are as they were")
 
 
@@ -87,6 +89,7 @@ def prune(
 ) -> None:
     """Remove what may go and is proved; fails where something would go but is not proved."""
     settings = installation.settings
+    _check_days(config.frames_days)
     if not settings.lake.is_dir():
         context.log.info("there is no lake yet")
         return
@@ -136,6 +139,16 @@ def housekeeping_schedules() -> list[dg.ScheduleDefinition]:
     ]
 
 
+def _check_days(frames_days: int | None) -> None:
+    """Dagster's configuration knows types alone, and a run would end in pydantic's own words."""
+    if frames_days is not None and frames_days < 1:
+        raise dg.Failure(
+            f"ops.prune.config.frames_days = {frames_days}: expected at least 1; "
+            "leave it out to go by ATELIER_FRAMES_DAYS",
+            allow_retries=False,
+        )
+
+
 def _compacted(days: Sequence[DayFolder]) -> tuple[list[Compacted], list[str]]:
     """What became of the days, and why some could not be compacted."""
     done: list[Compacted] = []
@@ -158,6 +171,13 @@ def _sizes(done: Sequence[Compacted], left: int) -> Mapping[str, Any]:
         "bytes before": sum(each.bytes_before for each in done),
         "bytes after": sum(each.bytes_after for each in done),
     }
+
+
+def _reasons(plan: Plan) -> Mapping[str, Any]:
+    """Why folders stay in pieces: how many for each reason, most of them first."""
+    counts = Counter(why for _, why in plan.left).most_common()
+    rows = [{"why": why, "folders": number} for why, number in counts[:MOST_SHOWN]]
+    return {"left in pieces": rows_table(rows)} if rows else {}
 
 
 def _removed(judged: Sequence[Judged]) -> Mapping[str, Any]:

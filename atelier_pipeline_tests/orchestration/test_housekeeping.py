@@ -97,6 +97,20 @@ def test_a_day_that_is_not_equal_stays_and_fails_the_run(closed: Installation):
     assert damaged.read_bytes() == data
 
 
+def test_days_that_stay_in_pieces_are_told_with_the_reason(closed: Installation):
+    during = Installation(closed.settings, closed.collectors, lambda: WINDOW.end_ns)
+    report = told(run("compact_job", during))
+    assert report["folders left in pieces"] == 3
+    (row,) = report["left in pieces"].records
+    assert row.data == {"why": "its day has not been over for a day", "folders": 3}
+
+
+def test_no_days_for_frames_are_refused_in_words(sealed: Installation):
+    result = run("prune_job", sealed, frames_days=0)
+    assert not result.success
+    assert problem(result).startswith("ops.prune.config.frames_days = 0: expected at least 1;")
+
+
 def test_a_journal_goes_once_its_frames_are_sealed_and_equal(sealed: Installation):
     folder = pipeline.journal_of(sealed.collectors["bybit"], WINDOW, sealed.settings)
     size = sum(path.stat().st_size for path in folder.iterdir())

@@ -191,8 +191,10 @@ def _ticks_of(
 
 
 def _numbers(column: "pa.ChunkedArray[Any]") -> NDArray[Any]:
-    """NaN for null; writable, since the kernels are compiled for that."""
-    return np.require(column.to_numpy(), requirements="W")
+    """NaN for null; read-only, as Arrow's own memory is: kernels are compiled for that alone."""
+    numbers = column.to_numpy()
+    numbers.flags.writeable = False
+    return numbers
 
 
 def _counts(column: "pa.ChunkedArray[Any]") -> NDArray[np.int64]:

@@ -54,7 +54,6 @@ def sum_books(
     return BookSums(best_bid, best_ask, bid_size, ask_size)
 
 
-@njit(cache=True, nogil=True)
 def sum_events(
     ticks: int,
     tick: NDArray[np.int64],
@@ -63,15 +62,26 @@ def sum_events(
     amount: NDArray[np.float64],
 ) -> EventSums:
     """What each tick's trades or liquidations add up to, given the tick of each row."""
-    total, notional = np.zeros(ticks), np.zeros(ticks)
-    bought, sold = np.zeros(ticks), np.zeros(ticks)
+    sums = EventSums(*np.full((4, ticks), 0.0))
+    _add_events(sums, tick, is_buy, price, amount)
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def _add_events(
+    sums: EventSums,
+    tick: NDArray[np.int64],
+    is_buy: NDArray[np.bool_],
+    price: NDArray[np.float64],
+    amount: NDArray[np.float64],
+) -> None:
+    """Adds to sums that numpy made: it asks the system for large pages, compiled code does not."""
     for row in range(len(tick)):
         at = tick[row]
         value = price[row] * amount[row]
-        total[at] += amount[row]
-        notional[at] += value
+        sums.amount[at] += amount[row]
+        sums.notional[at] += value
         if is_buy[row]:
-            bought[at] += value
+            sums.bought[at] += value
         else:
-            sold[at] += value
-    return EventSums(total, notional, bought, sold)
+            sums.sold[at] += value

@@ -7,15 +7,14 @@ from numpy.typing import NDArray
 from atelier_pipeline.lake.schemas import SYNC
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.synchronise.feeds import (
-    NEVER,
     FeedTicks,
     Lateness,
     clock_column,
-    count_by_tick,
     int64_column,
     with_grid_ts,
 )
-from atelier_pipeline.synchronise.grid import Grid, tick_after
+from atelier_pipeline.synchronise.gathering import HERE, LATER, Gathered, Wanted, gather
+from atelier_pipeline.synchronise.grid import Grid
 from atelier_pipeline.synchronise.saving import packed_table, unpacked_table
 from atelier_pipeline.synchronise.settings import Clock
 
@@ -26,77 +25,63 @@ class GatheredFeed:
     def __init__(self, dataset: Dataset, clock: Clock) -> None:
         self._schema = SYNC[dataset]
         self._time = clock_column(clock)
-        self._columns = self._schema.names[:-1]
-        self._pending = [self._schema.empty_table().select(self._columns)]
+        self._none = self._schema.empty_table().select(self._schema.names[:-1])
+        self._pending: list[pa.Table] = []
 
     def feed(self, table: pa.Table) -> None:
         """Takes in events, in any order of time; schema RAW."""
-        self._pending.append(table.select(self._columns))
+        if table.num_rows:
+            self._pending.append(table.select(self._none.column_names))
 
     def saved(self) -> bytes:
         """Its state."""
-        return packed_table(pa.concat_tables(self._pending))
+        return packed_table(self._joined())
 
     def restore(self, saved: bytes) -> None:
         """Go on from a state."""
-        self._pending = [unpacked_table(saved, self._pending[0].schema)]
+        self._pending = []
+        self.feed(unpacked_table(saved, self._none.schema))
 
     def take(self, grid: Grid, lateness: Lateness) -> FeedTicks:
         """Gives the ticks their events and forgets these and all earlier ones.
 
         The rows of a tick are ordered by ts_event, ts_recv and arrival.
         """
-        pending = pa.concat_tables(self._pending)
-        times = int64_column(pending, self._time)
-        rows = grid.rows_of(times)
-        recv = int64_column(pending, "ts_recv")
-        late = recv > lateness.deadlines(tick_after(times, grid.period_ns))
-        here = (rows >= 0) & (rows < grid.count)
-        chosen = _in_order(pending, rows, recv, here & (lateness.included | ~late))
-        self._pending = [_rows(pending, np.flatnonzero(rows >= grid.count))]
-        return self._ticks(_rows(pending, chosen), grid, rows[chosen], recv[chosen], late[chosen])
-
-    def _ticks(
-        self,
-        events: pa.Table,
-        grid: Grid,
-        rows: NDArray[np.int64],
-        recv: NDArray[np.int64],
-        late: NDArray[np.bool_],
-    ) -> FeedTicks:
-        known_at = np.full(grid.count, NEVER)
-        np.maximum.at(known_at, rows, recv)
-        return FeedTicks(
-            table=with_grid_ts(events, grid.first_ns + rows * grid.period_ns, self._schema),
-            moved=count_by_tick(grid, rows),
-            late=count_by_tick(grid, rows[late]),
-            known_at=known_at,
+        pending = self._joined()
+        event, recv = _fixed(pending, "ts_event"), _fixed(pending, "ts_recv")
+        found = gather(
+            Wanted(grid.start_ns, grid.count, grid.period_ns, lateness.delay_ns, lateness.included),
+            event if self._time == "ts_event" else recv,
+            event,
+            recv,
         )
+        self._pending = []
+        self.feed(pending.take(np.flatnonzero(found.place == LATER)))
+        return FeedTicks(
+            table=with_grid_ts(*_in_order(pending, found, event, recv), self._schema),
+            moved=found.moved,
+            late=found.late,
+            known_at=found.known_at,
+        )
+
+    def _joined(self) -> pa.Table:
+        """Without tables that have no rows: they would keep columns from being one piece."""
+        return pa.concat_tables(self._pending) if self._pending else self._none
 
 
 def _in_order(
-    pending: pa.Table,
-    rows: NDArray[np.int64],
-    recv: NDArray[np.int64],
-    wanted: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    chosen = np.flatnonzero(wanted)
-    keys = rows[chosen], int64_column(pending, "ts_event")[chosen], recv[chosen]
-    return chosen if _are_in_order(*keys) else chosen[np.lexsort(keys[::-1])]
+    pending: pa.Table, found: Gathered, event: NDArray[np.int64], recv: NDArray[np.int64]
+) -> tuple[pa.Table, NDArray[np.int64]]:
+    """The events of the ticks and the tick of each; the same table where these are all of it."""
+    if found.in_order and len(found.stamps) == pending.num_rows:
+        return pending, found.stamps
+    chosen = np.flatnonzero(found.place == HERE)
+    order = np.lexsort((recv[chosen], event[chosen], found.stamps))
+    return pending.take(chosen[order]), found.stamps[order]
 
 
-def _are_in_order(*keys: NDArray[np.int64]) -> bool:
-    """Whether rows, as raw files have them, stand in order of the keys, the first one first."""
-    is_tied = np.ones(max(len(keys[0]) - 1, 0), np.bool_)
-    for key in keys:
-        if (is_tied & (key[1:] < key[:-1])).any():
-            return False
-        is_tied &= key[1:] == key[:-1]
-    return True
-
-
-def _rows(table: pa.Table, indices: NDArray[np.int64]) -> pa.Table:
-    """The rows at the given places; the table itself where these are all of it, in order."""
-    if len(indices) == table.num_rows and np.array_equal(indices, np.arange(len(indices))):
-        return table
-    return table.take(indices)
+def _fixed(table: pa.Table, name: str) -> NDArray[np.int64]:
+    """A column, read-only as Arrow's own memory is: the pass is compiled for that alone."""
+    column = int64_column(table, name)
+    column.flags.writeable = False
+    return column

@@ -59,8 +59,8 @@ def our_ticks(table: pa.Table) -> tuple[pa.Table, dict[str, np.ndarray]]:
         _GRID.count,
         _GRID.rows_of(sync["ts_event"].cast(pa.int64()).to_numpy()),
         pc.equal(sync["side"], "buy").to_numpy(),
-        sync["price"].to_numpy().copy(),
-        sync["amount"].to_numpy().copy(),
+        sync["price"].to_numpy(),
+        sync["amount"].to_numpy(),
     )
     figures = {"count": ticks.moved, "volume": sums.amount, "notional": sums.notional}
     return sync, {**figures, "known_at": ticks.known_at}

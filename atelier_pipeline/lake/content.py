@@ -21,9 +21,11 @@ Canonical: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 _NOTHING = np.empty(0, np.uint8)
 _FIRST = np.zeros(1, np.int64)
-_HASH_OF_NOTHING = hashlib.sha256().digest()
+_EMPTY = hashlib.sha256()
 _ALL = slice(None)
 _UNSIGNED = {8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}
+
+_FEW = 8
 
 _BY_ROWS = frozenset({"level", "id", "seq"})
 """Columns, besides floats and payloads, in which hardly a row repeats the one before."""
@@ -92,18 +94,18 @@ class _Part:
     __slots__ = ("_hash",)
 
     def __init__(self) -> None:
-        self._hash: hashlib._Hash | None = None
+        self._hash = _EMPTY
 
     def add(self, data: NDArray[Any]) -> None:
         if not len(data):
             return
-        if self._hash is None:
+        if self._hash is _EMPTY:
             self._hash = hashlib.sha256(data.data)
         else:
             self._hash.update(data.data)
 
     def digest(self) -> bytes:
-        return _HASH_OF_NOTHING if self._hash is None else self._hash.digest()
+        return self._hash.digest()
 
 
 class _Runs:
@@ -176,9 +178,9 @@ class _Text:
         return _behind(pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False))
 
     def at(self, rows: NDArray[np.int64], first_row: int) -> Canonical:
-        """The canonical bytes of some rows; Arrow's `take` is slow where there are few."""
-        if len(rows) == 1:
-            return canonical(self._column.slice(int(rows[0]), 1), first_row)
+        """The canonical bytes of some rows."""
+        if len(rows) <= _FEW:
+            return _of_few([self._column[row].as_py() for row in rows.tolist()], first_row)
         is_all = len(rows) == len(self._column)
         return canonical(self._column if is_all else self._column.take(rows), first_row)
 
@@ -198,7 +200,7 @@ def canonical(column: Column, first_row: int = 0) -> Canonical:
     fixed width have no lengths.
     """
     if isinstance(column, pa.DictionaryArray):
-        column = _decoded(column)
+        column = column.dictionary_decode()
     if not _is_text(column.type):
         return _Bits(column).at(_ALL, first_row)
     is_null = _nulls(column)
@@ -210,10 +212,13 @@ def canonical(column: Column, first_row: int = 0) -> Canonical:
     return _numbered(is_null, first_row), lengths, data
 
 
-def _decoded(column: "pa.DictionaryArray[Any, Any]") -> Column:
-    if len(column) == 1 and not column.null_count:
-        return column.dictionary.slice(column.indices[0].as_py(), 1)
-    return column.dictionary_decode()
+def _of_few(texts: list[str | bytes | None], first_row: int) -> Canonical:
+    """The canonical bytes of a few texts, one by one; Arrow's `take` is slow for these."""
+    nulls = [first_row + row for row, text in enumerate(texts) if text is None]
+    parts = [text.encode() if isinstance(text, str) else text or b"" for text in texts]
+    lengths = [len(part) for part in parts]
+    data = np.frombuffer(b"".join(parts), np.uint8)
+    return np.array(nulls, np.int64), np.array(lengths, np.int32), data
 
 
 def _in_runs(name: str, kind: pa.DataType) -> bool:
@@ -285,7 +290,7 @@ def _text(column: Column) -> tuple[NDArray[Any], NDArray[np.uint8]]:
 
 def _view(buffer: pa.Buffer | None) -> NDArray[np.uint8]:
     """Arrow leaves out the buffer where a column has no data."""
-    return _NOTHING if buffer is None else np.frombuffer(buffer, np.uint8)
+    return _NOTHING if buffer is None else np.frombuffer(memoryview(buffer), np.uint8)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -50,7 +50,7 @@ def integrity_of(scope: Scope, dataset: Dataset) -> str:
 def captures_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """Rows as a table of schema CAPTURES; times are UTC ns."""
     arrays = [
-        pa.array([row[field.name] for row in rows], pa.int64()).cast(field.type)
+        pa.array([row[field.name] for row in rows], pa.int64()).view(field.type)
         if pa.types.is_timestamp(field.type)
         else pa.array([row[field.name] for row in rows], field.type)
         for field in CAPTURES

@@ -72,7 +72,7 @@ def gaps_table(losses: Iterable[Loss], place: Place) -> pa.Table:
     ordered = sorted(rows, key=_order)
     columns: Sequence[Sequence[object]] = list(zip(*ordered, strict=True)) or [()] * len(GAPS)
     arrays = [
-        pa.array(values, pa.int64()).cast(field.type)
+        pa.array(values, pa.int64()).view(field.type)
         if pa.types.is_timestamp(field.type)
         else pa.array(values, field.type)
         for values, field in zip(columns, GAPS, strict=True)

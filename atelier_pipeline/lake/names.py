@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -173,8 +174,8 @@ def lake_path(
     if exchange == FileKind.FRAMES:
         raise LakeError("an exchange can't be called 'frames': that folder holds the frames")
     file = FileName(file_name(symbol), kind, Mode(mode), t0_ns)
-    folder = lake / group_name(exchange, "exchange") / file.name / kind
-    return folder / f"date={date(t0_ns)}" / str(file)
+    group = group_name(exchange, "exchange")
+    return lake.joinpath(group, file.name, kind, f"date={date(t0_ns)}", str(file))
 
 
 def frames_path(lake: Path, exchange: str, collector: str, t0_ns: int) -> Path:
@@ -194,6 +195,7 @@ def parse_stamp(text: str, name: str) -> int:
     return whole * _NS_PER_SEC + time.microsecond // 1000 * _NS_PER_MS
 
 
+@lru_cache(maxsize=1024)
 def parse_name(name: str) -> FileName:
     """What a file name of the lake says; raises LakeError for any other name."""
     match = _FILE.fullmatch(name)

@@ -8,6 +8,7 @@ day was compacted, or given its pieces back, finds a file missing and never othe
 
 import contextlib
 import itertools
+import os
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -90,9 +91,11 @@ def day_file(path: Path) -> Path | None:
     mode, and then no other.
     """
     file = parse_name(path.name)
-    pattern = f"{file.name}_{file.kind.datatype}_{file.mode}_*{SUFFIX}"
-    first = min(path.parent.glob(pattern), default=None)
-    return first if first is not None and PIECES_KEY.encode() in _metadata(first) else None
+    start = f"{file.name}_{file.kind.datatype}_{file.mode}_"
+    alike = [name for name in _names_in(path.parent) if name.startswith(start)]
+    first = min((name for name in alike if name.endswith(SUFFIX)), default=None)
+    day = None if first is None else path.parent / first
+    return day if day is not None and PIECES_KEY.encode() in _metadata(day) else None
 
 
 @contextlib.contextmanager
@@ -112,6 +115,14 @@ def day_open(path: Path) -> Generator[None, None, None]:
                 "`atelier compact --undo` gives the day its pieces back"
             )
         yield
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _metadata(path: Path) -> Mapping[bytes, bytes]:

@@ -39,6 +39,7 @@ from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.market.window import Window
 from atelier_pipeline.settings import Settings
 from atelier_pipeline.synchronise import (
+    BOOK_COLUMNS,
     ClockMode,
     Synchronised,
     SyncSettings,
@@ -147,7 +148,7 @@ def synchronise(collector: Collector, window: Window, settings: Settings) -> Sta
     written: list[Written] = []
     for files in _symbols(collector, window, settings):
         kinds = [*files.kinds, FileKind.GAPS]
-        raw = files.read(kinds, Mode.RAW)
+        raw = files.read_raw(kinds)
         synchronised = synchronise_window(
             {Dataset(kind): raw[kind] for kind in files.kinds},
             raw[FileKind.GAPS],
@@ -174,7 +175,7 @@ def aggregate(collector: Collector, window: Window, settings: Settings) -> Stage
         inputs = list(paths.values())
         opening = None
         if FileKind.OPEN_INTERESTS in files.kinds:
-            opening = files.read([FileKind.OPEN_INTERESTS], Mode.RAW)[FileKind.OPEN_INTERESTS]
+            opening = files.read_raw([FileKind.OPEN_INTERESTS])[FileKind.OPEN_INTERESTS]
             inputs.append(files.path(FileKind.OPEN_INTERESTS, Mode.RAW))
         features = aggregate_symbol(synchronised, opening)
         written += files.write({FileKind.AGGREGATES: features}, Mode.SYNC, inputs)
@@ -231,9 +232,10 @@ class _SymbolFiles:
         exchange, t0_ns = self.collector.exchange.name, self.window.start_ns
         return lake_path(self.lake, exchange, self.symbol, kind, mode, t0_ns)
 
-    def read(self, kinds: Iterable[FileKind], mode: Mode) -> dict[FileKind, pa.Table]:
-        """The tables of some kinds; raises LakeError for a file that is not there."""
-        return {kind: read_window(self.path(kind, mode)) for kind in kinds}
+    def read_raw(self, kinds: Iterable[FileKind]) -> dict[FileKind, pa.Table]:
+        """The tables of some kinds, of order books what the grid needs; LakeError for no file."""
+        columns = {FileKind.ORDERBOOKS: BOOK_COLUMNS}
+        return {kind: read_window(self.path(kind, Mode.RAW), columns.get(kind)) for kind in kinds}
 
     def write(
         self, tables: Mapping[FileKind, pa.Table], mode: Mode, inputs: Iterable[Path]

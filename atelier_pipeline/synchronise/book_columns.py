@@ -10,6 +10,18 @@ from numpy.typing import NDArray
 from atelier_pipeline.market.book import BookColumns
 from atelier_pipeline.synchronise.feeds import int64_column
 
+BOOK_COLUMNS = (
+    "side",
+    "price",
+    "size",
+    "ts_event",
+    "ts_recv",
+    "message",
+    "is_snapshot",
+    "opening",
+)
+"""What of a raw order book table is looked at; it may have no others."""
+
 _NO_TIMES = np.zeros(0, np.int64)
 _NO_DIGITS = np.zeros((0, 2), np.uint64)
 _NO_MESSAGES = BookColumns(
@@ -29,8 +41,7 @@ _NO_MESSAGES = BookColumns(
 def book_messages(table: pa.Table) -> tuple[BookColumns, NDArray[np.bool_]]:
     """The messages of a raw order book table, and which of them are its opening state.
 
-    Only these columns are read: side, price, size, ts_event, ts_recv, message, is_snapshot,
-    opening. A row without a price stands for a message without levels.
+    A row without a price stands for a message without levels.
     """
     message = int64_column(table, "message")
     starts = np.flatnonzero(np.r_[True, message[1:] != message[:-1]][: len(message)])

@@ -220,9 +220,10 @@ def synchronise_window(
 ) -> Synchronised:
     """A whole window at once: rows t0 + P … t1 from its raw tables (schema lake.schemas.RAW).
 
-    A dataset that `raw` does not hold was not captured. `gaps` (schema GAPS) may hold those of
-    other symbols. `cut_depth` is the depth to which the exchange's client cuts the book, None for
-    the whole book. SettingsError where the period does not divide the window.
+    A dataset that `raw` does not hold was not captured; an order book needs no columns but
+    BOOK_COLUMNS. `gaps` (schema GAPS) may hold those of other symbols. `cut_depth` is the depth to
+    which the exchange's client cuts the book, None for the whole book. SettingsError where the
+    period does not divide the window.
     """
     engine = MarketSynchronizer(
         settings,

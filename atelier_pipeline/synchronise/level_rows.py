@@ -12,7 +12,9 @@ from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.synchronise.feeds import timestamps
 from atelier_pipeline.synchronise.sampling import Levels
 
-_BLOCK_ROWS = 1 << 16
+_BLOCK_ROWS = 1 << 14
+"""Each block is looked at once while it is written; fewer rows would be more blocks to join."""
+
 _SIDES = np.array([b"ask", b"bid"])
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 from atelier_pipeline.aggregate import opening_open_interest
 from atelier_pipeline.market.datasets import Dataset
 from atelier_pipeline.synchronise import (
+    BOOK_COLUMNS,
     ClockMode,
     MarketSynchronizer,
     SyncSettings,
@@ -22,6 +23,7 @@ from atelier_pipeline_tests.synchronise.markets import (
     open_interest,
     trade,
 )
+from atelier_pipeline_tests.synchronise.rows import assert_same
 from atelier_pipeline_tests.synchronise.test_window import synchronise
 
 SYNC = SyncSettings(period_ns=PERIOD, depth=1)
@@ -175,6 +177,15 @@ def test_a_whole_book_of_many_levels_is_synchronised_at_every_tick():
     levels = [[row["price"], row["size"]] for row in table.slice(0, 8).to_pylist()]
     assert levels[:4] == [[50_000.0, 1.0], [49_999.0, 2.0], [50_001.0, 2.0], [50_002.0, 3.0]]
     assert levels[4:] == [[49_999.0, 2.0], [49_998.0, 3.0], [50_000.5, 9.0], [50_001.0, 2.0]]
+
+
+def test_a_raw_book_needs_no_more_columns_than_are_named():
+    opening = book_message(T0 - MS, [(98.0, 1.0)], [(99.0, 4.0)], is_snapshot=True)
+    update = book_message(T0 + 150 * MS, [(98.0, 2.0)], ts_recv=T0 + 160 * MS)
+    market = Market({BOOK: [update]}, opening={BOOK: opening})
+    engine = MarketSynchronizer(SYNC, **NAMES, datasets=[BOOK], window=market.window)
+    engine.feed(BOOK, market.table(BOOK).select(list(BOOK_COLUMNS)))
+    assert_same(engine.finalize(market.gap_table()), synchronise(market, SYNC))
 
 
 def test_a_raw_row_without_a_price_stands_for_a_message_without_levels():

@@ -65,7 +65,7 @@ def test_a_file_under_the_name_of_another_kind_is_refused(tmp_path):
 def test_a_file_of_a_newer_schema_is_refused(tmp_path):
     footer = Footer(exchange="bybit", symbol="BTCUSDT", schema_version=99)
     write_table(trades(3), tmp_path / NAME, footer)
-    with pytest.raises(LakeError, match="has schema 99, newer than 1"):
+    with pytest.raises(LakeError, match="has schema 99, newer than 2"):
         read_footer(tmp_path / NAME)
 
 

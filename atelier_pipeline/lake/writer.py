@@ -3,9 +3,8 @@
 import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from io import IOBase
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -31,9 +30,6 @@ from atelier_pipeline.lake.storage import put_file
 ROWS_PER_GROUP = 1 << 20
 _FRAMES_PER_GROUP = 1 << 14
 """Frames are large: a group of them is about 10 MB."""
-
-_BUFFERED = 1 << 16
-"""Bytes; so that a small file is handed to Python in one piece, not page by page."""
 
 _FEWEST_TO_PART = 1 << 16
 
@@ -102,8 +98,7 @@ class _Body:
         groups = _groups(_checked(self._batches, schema, self._name), sizes, encoded_as)
         first = next(groups, None)
         options = writer_options(self._name, size, first)
-        sink = pa.BufferedOutputStream(pa.PythonFile(cast("IOBase", file), "w"), _BUFFERED)
-        with pq.ParquetWriter(sink, encoded_as, **options) as writer:
+        with pq.ParquetWriter(file, encoded_as, **options) as writer:
             for group in itertools.chain([] if first is None else [first], groups):
                 for batch in group.to_batches():
                     hasher.update(batch)
@@ -113,7 +108,6 @@ class _Body:
             self.content_hash = hasher.hexdigest()
             facts = msgspec.structs.replace(self._footer, content_hash=self.content_hash)
             writer.add_key_value_metadata({**to_text(facts), **self._notes})
-        sink.detach()
 
 
 @contextmanager

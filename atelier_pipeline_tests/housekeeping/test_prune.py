@@ -15,6 +15,7 @@ from atelier_pipeline.lake.footer import Footer
 from atelier_pipeline.lake.journal import SUFFIX
 from atelier_pipeline.lake.journal_reader import read_journal
 from atelier_pipeline.lake.reader import read_footer, read_table
+from atelier_pipeline.lake.schemas import SCHEMA_VERSION
 from atelier_pipeline.lake.storage import lock_folder
 from atelier_pipeline.lake.writer import write_table
 from atelier_pipeline.settings import Settings
@@ -202,7 +203,7 @@ def _remade(settings: Settings, **facts: object) -> None:
         (_without_a_raw_file, "does not exist"),
         (_with_a_damaged_raw_file, "is no whole Parquet file"),
         (_with_other_rows, "is not what these frames give (1 added)"),
-        (_with_a_newer_schema, "newer than 1"),
+        (_with_a_newer_schema, f"newer than {SCHEMA_VERSION}"),
     ],
 )
 def test_frames_whose_raw_files_are_not_proved_stay(settings, damage, told):

@@ -16,6 +16,7 @@ from atelier_pipeline.lake.reader import (
     read_kind,
     read_table,
 )
+from atelier_pipeline.lake.schemas import SCHEMA_VERSION
 from atelier_pipeline.lake.verify import verify_file
 from atelier_pipeline.lake.writer import write_table
 from atelier_pipeline.market.window import Window
@@ -65,7 +66,7 @@ def test_a_file_under_the_name_of_another_kind_is_refused(tmp_path):
 def test_a_file_of_a_newer_schema_is_refused(tmp_path):
     footer = Footer(exchange="bybit", symbol="BTCUSDT", schema_version=99)
     write_table(trades(3), tmp_path / NAME, footer)
-    with pytest.raises(LakeError, match="has schema 99, newer than 2"):
+    with pytest.raises(LakeError, match=f"has schema 99, newer than {SCHEMA_VERSION}"):
         read_footer(tmp_path / NAME)
 
 

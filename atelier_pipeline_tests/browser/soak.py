@@ -142,7 +142,7 @@ def _delays(runs: list[dict[str, Any]]) -> Iterator[float]:
     for run in runs:
         tags = {tag["key"]: tag["value"] for tag in run["tags"]}
         window = tags.get("dagster/partition/window")
-        if run["status"] == "SUCCESS" and window:
+        if run["status"] == "SUCCESS" and run["jobName"] == "window_job" and window:
             end = datetime.fromisoformat(f"{window}+00:00") + MINUTE
             yield run["endTime"] - end.timestamp()
 

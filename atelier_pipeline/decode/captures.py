@@ -9,7 +9,7 @@ import pyarrow as pa
 from atelier_pipeline.decode.columns import Ints
 from atelier_pipeline.decode.decoder import Feed
 from atelier_pipeline.decode.figures import Figures
-from atelier_pipeline.decode.losses import ENDS_OF_LINKS, Loss, Place
+from atelier_pipeline.decode.losses import ENDS_OF_LINKS, Loss, Place, table_of
 from atelier_pipeline.decode.scope import Scope
 from atelier_pipeline.decode.timeline import Timeline
 from atelier_pipeline.lake.schemas import CAPTURES
@@ -49,13 +49,7 @@ def integrity_of(scope: Scope, dataset: Dataset) -> str:
 
 def captures_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """Rows as a table of schema CAPTURES; times are UTC ns."""
-    arrays = [
-        pa.array([row[field.name] for row in rows], pa.int64()).view(field.type)
-        if pa.types.is_timestamp(field.type)
-        else pa.array([row[field.name] for row in rows], field.type)
-        for field in CAPTURES
-    ]
-    return pa.table(arrays, schema=CAPTURES)
+    return table_of(([row[name] for row in rows] for name in CAPTURES.names), CAPTURES)
 
 
 def capture_row(

@@ -71,13 +71,18 @@ def gaps_table(losses: Iterable[Loss], place: Place) -> pa.Table:
     rows = {_row(loss, span, place) for loss in losses if (span := loss.within(place.window))}
     ordered = sorted(rows, key=_order)
     columns: Sequence[Sequence[object]] = list(zip(*ordered, strict=True)) or [()] * len(GAPS)
+    return table_of(columns, GAPS)
+
+
+def table_of(columns: Iterable[Sequence[object]], schema: pa.Schema) -> pa.Table:
+    """A table of Python's own values, column by column; times are UTC ns."""
     arrays = [
         pa.array(values, pa.int64()).view(field.type)
         if pa.types.is_timestamp(field.type)
         else pa.array(values, field.type)
-        for values, field in zip(columns, GAPS, strict=True)
+        for values, field in zip(columns, schema, strict=True)
     ]
-    return pa.table(arrays, schema=GAPS)
+    return pa.table(arrays, schema=schema)
 
 
 _Row = tuple[
